@@ -1,0 +1,1 @@
+"""The way to the chain and back: RPC, contracts, signer, outbox, sender, indexer, proofs."""

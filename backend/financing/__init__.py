@@ -1,0 +1,1 @@
+"""Offers, sale against payment, repayment and recourse."""

@@ -1,0 +1,1 @@
+"""Invoice formats in, their identity, and the fingerprint of each."""

@@ -1,0 +1,1 @@
+"""What every room builds on: money, hashing, Merkle trees, ids, problems, database, settings, clock."""

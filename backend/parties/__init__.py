@@ -1,0 +1,1 @@
+"""Admission of parties, their users, accounts, keys and roles."""

@@ -1,0 +1,1 @@
+"""The life of a receivable: issue, confirmation, title, splits, payment, redemption."""

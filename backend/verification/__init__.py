@@ -1,0 +1,1 @@
+"""Gathers evidence into the report and the bundle a bank checks again."""

@@ -1,0 +1,1 @@
+"""The checks a bank runs offline: pure functions of evidence. Imports kit and cryptography only."""

@@ -1,0 +1,1 @@
+"""The developer's commands: `python3 -m tasks help`. Standard library only."""
