@@ -1,0 +1,100 @@
+"""Settings from the environment (`TALLYSTICK_*`), all problems reported at once, secrets never shown.
+
+Plain pydantic: `pydantic-settings` does not resolve beside Brownie's pins.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+
+PREFIX = "TALLYSTICK_"
+
+
+class SettingsError(Exception):
+    """The settings cannot be used. The text lists every problem, one a line, and never a secret's value."""
+
+
+def _comma_separated(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseModel):
+    """What a Tallystick process needs to know. Every field is read from `TALLYSTICK_<FIELD>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    environment: Literal["development", "production"] = "development"
+    database_url: SecretStr = SecretStr("sqlite:///data/tallystick.sqlite")
+    """`sqlite:///path` or `postgresql://user:password@host/name`."""
+    data_directory: Path = Path("data")
+    """Where files we keep lie (encrypted blobs, local keystores)."""
+
+    rpc_urls: Annotated[tuple[str, ...], BeforeValidator(_comma_separated)] = ("http://127.0.0.1:8545",)
+    """JSON-RPC endpoints of one chain, best first, separated by commas."""
+    deployment: Path = Path("deployments/31337.json")
+    """The deployment record `scripts/deploy.py` wrote: chain id, addresses, first block, ABIs beside it."""
+    finality_blocks: Annotated[int, Field(ge=0, le=10_000)] = 12
+    """How many blocks deep something is before it counts as final."""
+    local_chain: bool = False
+    """A chain of one's own that may lose blocks when it is killed; the finality stop does not apply to it."""
+
+    relayer_keystore: Path | None = None
+    """Encrypted keystore (Web3 Secret Storage, version 3) of the key that pays for transactions."""
+    relayer_password: SecretStr | None = None
+    relayer_development_key: SecretStr | None = None
+    """A bare private key. Development only."""
+    max_fee_gwei: Annotated[int, Field(gt=0)] = 200
+    """The highest fee for a unit of gas the relayer ever offers."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    max_body_bytes: Annotated[int, Field(ge=1_024)] = 16 * 1024 * 1024
+    request_seconds: Annotated[float, Field(gt=0)] = 30.0
+    log_format: Literal["text", "json"] = "text"
+
+    @model_validator(mode="after")
+    def _no_shortcuts_in_production(self) -> Self:
+        if not self.rpc_urls:
+            raise ValueError("rpc_urls: at least one JSON-RPC endpoint is needed")
+        if self.relayer_keystore is not None and self.relayer_password is None:
+            raise ValueError("relayer_password: the keystore needs its password")
+        if self.environment == "production":
+            shortcuts = [name for name in ("relayer_development_key", "local_chain") if getattr(self, name)]
+            if shortcuts:
+                raise ValueError(f"{', '.join(shortcuts)}: a shortcut for development, refused in production")
+        return self
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+    """The settings of this process. `overrides` win over the environment.
+
+    Raises SettingsError with every problem found, an unknown `TALLYSTICK_` variable among them: a typing
+    mistake must not silently mean the default.
+    """
+    source = os.environ if environ is None else environ
+    values: dict[str, Any] = {
+        name[len(PREFIX) :].lower(): value for name, value in source.items() if name.startswith(PREFIX)
+    }
+    try:
+        return Settings.model_validate(values | overrides)
+    except ValidationError as error:
+        lines = [_line(problem["loc"], problem["msg"]) for problem in error.errors(include_input=False)]
+        raise SettingsError("The settings have problems:\n" + "\n".join(lines)) from None
+
+
+def _line(location: tuple[int | str, ...], message: str) -> str:
+    name = f"{PREFIX}{str(location[0]).upper()}: " if location else ""
+    if message == "Extra inputs are not permitted":
+        message = "no such setting"
+    return f"  {name}{message.removeprefix('Value error, ')}"
