@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
+import {SignedActions} from "../../../contracts/SignedActions.sol";
+import {ISignedActions, SignedAction} from "../../../contracts/interfaces/ISignedActions.sol";
+import {Test} from "./Test.sol";
+import {Vm, vm} from "./Vm.sol";
+
+/// A contract with an action of each kind of argument, which remembers who acted.
+contract Diary is SignedActions {
+    bytes32 public constant WRITE_TYPEHASH =
+        keccak256("Write(uint256 page,bytes32 line,uint256 nonce,uint256 deadline,uint256 gasFloor)");
+    bytes32 public constant TELL_TYPEHASH = keccak256(
+        "Tell(uint256 page,string story,uint64[] dates,uint256 nonce,uint256 deadline,uint256 gasFloor)"
+    );
+    bytes32 public constant CALL_BACK_TYPEHASH =
+        keccak256("CallBack(address friend,uint256 nonce,uint256 deadline,uint256 gasFloor)");
+
+    address public author;
+    address public witness;
+    mapping(uint256 page => bytes32) public lines;
+
+    error PageTorn(uint256 page);
+
+    constructor() SignedActions("Diary") {}
+
+    function write(uint256 page, bytes32 line) external {
+        if (page == 13) revert PageTorn(page);
+        if (page == 14) assembly { revert(0, 0) }
+        if (page == 15) assembly { revert(0, 100000) }
+        lines[page] = line;
+        author = _signer();
+        witness = _cosigner();
+    }
+
+    function tell(uint256 page, string calldata story, uint64[] calldata dates) external {
+        lines[page] = keccak256(abi.encode(story, dates));
+        author = _signer();
+    }
+
+    function callBack(Friend friend) external {
+        friend.remember(this);
+        author = _signer();
+    }
+
+    function unsigned() external {
+        author = _signer();
+    }
+
+    function _action(bytes4 selector) internal view override returns (bytes32, uint256) {
+        if (selector == this.write.selector) return (WRITE_TYPEHASH, ATOMIC);
+        if (selector == this.tell.selector) return (TELL_TYPEHASH, 3 | _at(1, BYTES) | _at(2, WORDS));
+        if (selector == this.callBack.selector) return (CALL_BACK_TYPEHASH, ATOMIC);
+        return super._action(selector);
+    }
+}
+
+/// Sends the same signed action again from within it.
+contract Friend {
+    SignedAction private _again;
+
+    function keep(SignedAction calldata action) external {
+        _again = action;
+    }
+
+    function remember(Diary diary) external {
+        diary.relay(_again);
+    }
+}
+
+/// A wallet that accepts one signature, in each way that ERC-1271 wallets answer and misanswer.
+contract Wallet is IERC1271 {
+    enum Mood {
+        Honest,
+        Generous,
+        Reverting,
+        Silent
+    }
+
+    address private immutable _owner;
+    Mood private immutable _mood;
+
+    constructor(address owner, Mood mood) {
+        _owner = owner;
+        _mood = mood;
+    }
+
+    function isValidSignature(bytes32 digest, bytes calldata signature) external view returns (bytes4) {
+        if (_mood == Mood.Reverting) revert("not today");
+        if (_mood == Mood.Silent) assembly { return(0, 0) }
+        if (_mood == Mood.Generous) {
+            assembly {
+                mstore(0, 1)
+                return(0, 32)
+            }
+        }
+        (uint8 v, bytes32 r, bytes32 s) = (uint8(signature[64]), bytes32(signature), bytes32(signature[32:]));
+        return ecrecover(digest, v, r, s) == _owner ? IERC1271.isValidSignature.selector : bytes4(0xffffffff);
+    }
+}
+
+contract SignedActionsTest is Test {
+    uint256 private constant ANNA_KEY = 0xA11A;
+    uint256 private constant BORIS_KEY = 0xB0815;
+    uint256 private constant TOMORROW = 1_800_000_000 + 1 days;
+
+    Diary private _diary;
+    address private _anna;
+    address private _boris;
+    address private _sender = address(0x5e4de4);
+
+    function setUp() public {
+        vm.warp(1_800_000_000);
+        _diary = new Diary();
+        _anna = vm.addr(ANNA_KEY);
+        _boris = vm.addr(BORIS_KEY);
+    }
+
+    // relay
+
+    function test_Relay_ActsForTheSigner() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        vm.prank(_sender);
+        _diary.relay(action);
+
+        assertEq(_diary.author(), _anna, "author");
+        assertEq(_diary.lines(7), "hello", "line");
+        assertEq(_diary.witness(), address(0), "witness");
+        assertTrue(_diary.isNonceUsed(_anna, 0), "nonce used");
+        assertEq(_diary.nonceWord(_anna, 0), 1, "nonce word");
+    }
+
+    function test_DirectCall_ActsForTheCaller() public {
+        vm.prank(_boris);
+        _diary.write(7, "hello");
+        assertEq(_diary.author(), _boris, "author");
+    }
+
+    function test_DirectCall_WithAForgedSuffix_ActsForTheCaller() public {
+        vm.prank(_boris);
+        (bool success,) =
+            address(_diary).call(abi.encodePacked(abi.encodeCall(Diary.write, (7, "hello")), _anna, _anna));
+        assertTrue(success, "call");
+        assertEq(_diary.author(), _boris, "author");
+        assertEq(_diary.witness(), address(0), "witness");
+    }
+
+    function test_Digest_IsThatOfEip712() public view {
+        SignedAction memory action = _writing(7, "hello", 3);
+        bytes32 structHash = keccak256(
+            abi.encode(
+                keccak256("Write(uint256 page,bytes32 line,uint256 nonce,uint256 deadline,uint256 gasFloor)"),
+                7,
+                bytes32("hello"),
+                3,
+                TOMORROW,
+                50_000
+            )
+        );
+        assertEq(_diary.actionDigest(action), _typed(structHash, block.chainid), "digest");
+    }
+
+    function test_Digest_OfDynamicArguments_IsThatOfEip712() public {
+        uint64[] memory told = new uint64[](2);
+        (told[0], told[1]) = (1694, 1826);
+        SignedAction memory action = _signed(abi.encodeCall(Diary.tell, (9, "the tallies burned", told)), 1);
+        bytes32 structHash = keccak256(
+            abi.encode(
+                _diary.TELL_TYPEHASH(),
+                9,
+                keccak256("the tallies burned"),
+                keccak256(abi.encode(uint256(1694), uint256(1826))),
+                1,
+                TOMORROW,
+                50_000
+            )
+        );
+        assertEq(_diary.actionDigest(action), _typed(structHash, block.chainid), "digest");
+
+        _diary.relay(action);
+        assertEq(_diary.lines(9), keccak256(abi.encode("the tallies burned", told)), "line");
+    }
+
+    function test_Relay_AfterTheDeadline() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        vm.warp(TOMORROW);
+        _diary.relay(action);
+
+        action = _writing(8, "late", 1);
+        vm.warp(TOMORROW + 1);
+        vm.expectRevert(abi.encodeWithSelector(ISignedActions.ActionExpired.selector, TOMORROW, TOMORROW + 1));
+        _diary.relay(action);
+    }
+
+    function test_Relay_Twice() public {
+        SignedAction memory action = _writing(7, "hello", 255);
+        _diary.relay(action);
+        vm.expectRevert(abi.encodeWithSelector(ISignedActions.NonceUsed.selector, _anna, 255));
+        _diary.relay(action);
+    }
+
+    function test_Relay_NoncesInAnyOrder() public {
+        _diary.relay(_writing(1, "a", type(uint256).max));
+        _diary.relay(_writing(2, "b", 0));
+        _diary.relay(_writing(3, "c", 300));
+        assertEq(_diary.author(), _anna, "author");
+        assertEq(_diary.nonceWord(_anna, 1), 1 << 44, "word of 300");
+    }
+
+    function test_Relay_WhatFails_KeepsItsNonceAndItsReason() public {
+        SignedAction memory action = _writing(13, "hello", 0);
+        vm.expectRevert(abi.encodeWithSelector(Diary.PageTorn.selector, 13));
+        _diary.relay(action);
+        assertFalse(_diary.isNonceUsed(_anna, 0), "nonce used");
+    }
+
+    function test_Relay_WhatFailsSilently_StillReverts() public {
+        SignedAction memory action = _writing(14, "hello", 0);
+        vm.expectRevert(abi.encodeWithSelector(ISignedActions.ActionReverted.selector));
+        _diary.relay(action);
+    }
+
+    function test_Relay_WhatIsNotAnAction() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        action.callData = abi.encodeCall(Diary.unsigned, ());
+        vm.expectRevert(
+            abi.encodeWithSelector(ISignedActions.ActionUnknown.selector, Diary.unsigned.selector)
+        );
+        _diary.relay(action);
+
+        action.callData = hex"0102";
+        vm.expectRevert(abi.encodeWithSelector(ISignedActions.ActionUnknown.selector, bytes4(hex"0102")));
+        _diary.relay(action);
+    }
+
+    function test_Relay_ThroughRelay_IsNotAnAction() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        action.callData = abi.encodeCall(ISignedActions.relay, (action));
+        vm.expectRevert(
+            abi.encodeWithSelector(ISignedActions.ActionUnknown.selector, ISignedActions.relay.selector)
+        );
+        _diary.relay(action);
+    }
+
+    function test_Relay_TheSenderCanChangeNothing(uint256 field, bytes32 other) public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        field = bound(field, 0, 5);
+        if (field == 0) action.callData = abi.encodeCall(Diary.write, (7, other));
+        if (field == 1) action.callData = abi.encodeCall(Diary.write, (uint256(other), "hello"));
+        if (field == 2) action.nonce = uint256(other);
+        if (field == 3) action.deadline = bound(uint256(other), block.timestamp, type(uint256).max);
+        if (field == 4) action.gasFloor = uint256(other);
+        if (field == 5) action.callData = abi.encodePacked(action.callData, other);
+        vm.assume(
+            field == 5 || keccak256(abi.encode(action)) != keccak256(abi.encode(_writing(7, "hello", 0)))
+        );
+
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+    }
+
+    function test_Relay_OnAnotherContract() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        Diary other = new Diary();
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        other.relay(action);
+    }
+
+    function test_Relay_OnTheChainAfterAFork() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        uint256 home = block.chainid;
+        vm.chainId(home + 1);
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+
+        vm.chainId(home);
+        _diary.relay(action);
+    }
+
+    function test_Relay_WithAMalleatedSignature() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(ANNA_KEY, _diary.actionDigest(action));
+        uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+        action.signature = abi.encodePacked(r, bytes32(order - uint256(s)), v == 27 ? uint8(28) : uint8(27));
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+    }
+
+    function test_Relay_WithLessGasThanSigned() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        action.gasFloor = 1_000_000;
+        _sign(action);
+        vm.expectPartialRevert(ISignedActions.GasBelowFloor.selector);
+        _diary.relay{gas: 1_000_000}(action);
+
+        _diary.relay{gas: 1_200_000}(action);
+        assertEq(_diary.author(), _anna, "author");
+    }
+
+    // relay, two signers
+
+    function test_Relay_WithACosigner() public {
+        SignedAction memory action = _cosigned(_writing(7, "hello", 0), BORIS_KEY);
+        _diary.relay(action);
+        assertEq(_diary.author(), _anna, "author");
+        assertEq(_diary.witness(), _boris, "witness");
+        assertTrue(_diary.isNonceUsed(_anna, 0) && _diary.isNonceUsed(_boris, 0), "both nonces used");
+    }
+
+    function test_Relay_WithACosigner_WhoCancelled() public {
+        SignedAction memory action = _cosigned(_writing(7, "hello", 0), BORIS_KEY);
+        vm.prank(_boris);
+        _diary.cancelNonces(0, 1);
+        vm.expectRevert(abi.encodeWithSelector(ISignedActions.NonceUsed.selector, _boris, 0));
+        _diary.relay(action);
+    }
+
+    function test_Relay_WithACosigner_WhichFails_KeepsBothNonces() public {
+        SignedAction memory action = _cosigned(_writing(13, "hello", 0), BORIS_KEY);
+        vm.expectRevert(abi.encodeWithSelector(Diary.PageTorn.selector, 13));
+        _diary.relay(action);
+        SignedAction[] memory actions = new SignedAction[](1);
+        actions[0] = action;
+        assertEq(_diary.relayMany(actions), 1, "failures");
+        assertFalse(_diary.isNonceUsed(_anna, 0) || _diary.isNonceUsed(_boris, 0), "a nonce is used");
+    }
+
+    function test_Relay_WithAFalseCosigner() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        action.cosignature = abi.encodePacked(_boris, action.signature);
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+
+        action.cosignature = abi.encodePacked(_anna, action.signature);
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+
+        action.cosignature = hex"01";
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+    }
+
+    // relay, ERC-1271
+
+    function test_Relay_ForAWallet() public {
+        address wallet = address(new Wallet(_anna, Wallet.Mood.Honest));
+        SignedAction memory action = _writing(7, "hello", 0);
+        action.signer = wallet;
+        _diary.relay(action);
+        assertEq(_diary.author(), wallet, "author");
+        assertTrue(_diary.isNonceUsed(wallet, 0), "the wallet's nonce used");
+        assertFalse(_diary.isNonceUsed(_anna, 0), "the owner's nonce used");
+    }
+
+    function test_Relay_ForAWallet_WhichRefuses(uint256 mood) public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        mood = bound(mood, 0, 3);
+        action.signer = address(new Wallet(mood == 0 ? _boris : _anna, Wallet.Mood(mood)));
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+    }
+
+    function test_Relay_ForWhatCannotSign() public {
+        address[4] memory signers = [address(0), address(_diary), address(4), _boris];
+        for (uint256 i = 0; i < signers.length; ++i) {
+            SignedAction memory action = _writing(7, "hello", 0);
+            action.signer = signers[i];
+            vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+            _diary.relay(action);
+            action.signature = "";
+            vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+            _diary.relay(action);
+        }
+    }
+
+    // relay, from within
+
+    function test_Relay_AgainFromWithin() public {
+        Friend friend = new Friend();
+        SignedAction memory action = _signed(abi.encodeCall(Diary.callBack, (friend)), 0);
+        friend.keep(action);
+        vm.expectRevert(abi.encodeWithSelector(ISignedActions.NonceUsed.selector, _anna, 0));
+        _diary.relay(action);
+    }
+
+    function test_Relay_AnotherFromWithin_ActsForItsOwnSigner() public {
+        Friend friend = new Friend();
+        friend.keep(_writing(7, "inner", 1));
+        _diary.relay(_signed(abi.encodeCall(Diary.callBack, (friend)), 0));
+        assertEq(_diary.lines(7), "inner", "line");
+        assertEq(_diary.nonceWord(_anna, 0), 3, "nonces");
+    }
+
+    // relayMany
+
+    function test_RelayMany_OneFailsAlone() public {
+        SignedAction[] memory actions = new SignedAction[](7);
+        actions[0] = _writing(1, "a", 0);
+        actions[1] = _writing(13, "torn", 1);
+        actions[2] = _writing(2, "again", 0);
+        actions[3] = _writing(3, "forged", 3);
+        actions[3].signature = actions[0].signature;
+        actions[4] = _writing(15, "bomb", 4);
+        actions[5] = _signed(abi.encodePacked(Diary.tell.selector, uint256(9)), 5);
+        actions[6] = _writing(6, "z", 6);
+
+        vm.recordLogs();
+        vm.prank(_sender);
+        assertEq(_diary.relayMany(actions), 5, "failures");
+
+        assertEq(_diary.nonceWord(_anna, 0), 1 | 1 << 6, "nonces");
+        assertEq(_diary.lines(1), "a", "first");
+        assertEq(_diary.lines(2), 0, "replayed");
+        assertEq(_diary.lines(6), "z", "last");
+        Vm.Log[] memory logs = vm.getRecordedLogs();
+        assertEq(logs.length, 5, "failures logged");
+        assertEq(logs[0].topics[0], ISignedActions.ActionFailed.selector, "event");
+        assertEq(logs[0].topics[1], bytes32(uint256(uint160(_anna))), "signer");
+        assertEq(logs[0].topics[2], bytes32(uint256(1)), "nonce");
+        bytes memory reason = abi.decode(logs[0].data, (bytes));
+        assertEq(reason, abi.encodeWithSelector(Diary.PageTorn.selector, 13), "reason");
+        assertEq(abi.decode(logs[3].data, (bytes)).length, 256, "length of the bomb's reason");
+    }
+
+    function test_RelayMany_WhatFailed_MayBeSentAgainByAnybody() public {
+        SignedAction[] memory actions = new SignedAction[](1);
+        actions[0] = _writing(7, "hello", 0);
+        actions[0].gasFloor = 900_000;
+        _sign(actions[0]);
+        assertEq(_diary.relayMany{gas: 500_000}(actions), 1, "failures");
+
+        vm.prank(_boris);
+        assertEq(_diary.relayMany(actions), 0, "failures");
+        assertEq(_diary.author(), _anna, "author");
+    }
+
+    function test_RelayMany_ArgumentsThatPointOutside_FailAlone(uint256 offset, uint256 length) public {
+        bytes memory callData = abi.encodePacked(
+            Diary.tell.selector, uint256(9), offset, uint256(96), length, uint256(1), uint256(2)
+        );
+        SignedAction[] memory actions = new SignedAction[](2);
+        actions[0] = _writing(1, "a", 0);
+        actions[0].callData = callData;
+        actions[1] = _writing(2, "b", 1);
+        assertEq(_diary.relayMany(actions), 1, "failures");
+        assertEq(_diary.lines(2), "b", "second");
+    }
+
+    // cancelNonces
+
+    function test_CancelNonces_ByTheSignerAlone() public {
+        SignedAction memory action = _writing(7, "hello", 300);
+        vm.expectEmit(address(_diary));
+        emit ISignedActions.NoncesCancelled(_anna, 1, 1 << 44);
+        vm.prank(_anna);
+        _diary.cancelNonces(1, 1 << 44);
+        vm.expectRevert(abi.encodeWithSelector(ISignedActions.NonceUsed.selector, _anna, 300));
+        _diary.relay(action);
+    }
+
+    function test_CancelNonces_Relayed_AndItsOwn() public {
+        _diary.relay(_signed(abi.encodeCall(ISignedActions.cancelNonces, (0, type(uint256).max)), 5));
+        assertEq(_diary.nonceWord(_anna, 0), type(uint256).max, "nonces");
+    }
+
+    function test_CancelNonces_OfAnother_ChangesNothing() public {
+        vm.prank(_boris);
+        _diary.cancelNonces(0, type(uint256).max);
+        _diary.relay(_writing(7, "hello", 0));
+        assertEq(_diary.author(), _anna, "author");
+    }
+
+    function test_CancelNonces_NeverFreesAny() public {
+        _diary.relay(_writing(7, "hello", 0));
+        vm.prank(_anna);
+        _diary.cancelNonces(0, 2);
+        vm.prank(_anna);
+        _diary.cancelNonces(0, 0);
+        assertEq(_diary.nonceWord(_anna, 0), 3, "nonces");
+    }
+
+    // actionTypehash
+
+    function test_ActionTypehash() public view {
+        assertEq(_diary.actionTypehash(Diary.write.selector), _diary.WRITE_TYPEHASH(), "write");
+        assertEq(_diary.actionTypehash(Diary.unsigned.selector), 0, "unsigned");
+        assertTrue(_diary.actionTypehash(ISignedActions.cancelNonces.selector) != 0, "cancelNonces");
+    }
+
+    function _cosigned(SignedAction memory action, uint256 key) private view returns (SignedAction memory) {
+        action.cosignature = abi.encodePacked(vm.addr(key), _signature(key, _diary.actionDigest(action)));
+        return action;
+    }
+
+    function _writing(uint256 page, bytes32 line, uint256 nonce) private view returns (SignedAction memory) {
+        return _signed(abi.encodeCall(Diary.write, (page, line)), nonce);
+    }
+
+    function _signed(bytes memory callData, uint256 nonce) private view returns (SignedAction memory action) {
+        action.signer = _anna;
+        action.nonce = nonce;
+        action.deadline = TOMORROW;
+        action.gasFloor = 50_000;
+        action.callData = callData;
+        _sign(action);
+    }
+
+    function _sign(SignedAction memory action) private view {
+        action.signature = _signature(ANNA_KEY, _diary.actionDigest(action));
+    }
+
+    function _signature(uint256 key, bytes32 digest) private pure returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(key, digest);
+        return abi.encodePacked(r, s, v);
+    }
+
+    function _typed(bytes32 structHash, uint256 chainId) private view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256("Diary"),
+                keccak256("1"),
+                chainId,
+                address(_diary)
+            )
+        );
+        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+    }
+}
