@@ -1,0 +1,183 @@
+"""What typed data says, in sentences a clerk reads before signing: made from the data itself, never from a
+server.
+
+`lines` covers every member of every statement that can be signed here, so nothing is signed that was not
+shown.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from backend.kit.messages import Locale, text
+from backend.signing.statements import UNDERTAKINGS
+from backend.signing.typed import Document, Refused
+
+Names = Mapping[str, str]
+_FOREVER = 2**256 - 1
+
+
+class _Writer:
+    """Collects sentences in one language, with the reader's own names for addresses."""
+
+    def __init__(self, document: Document, locale: Locale, names: Names) -> None:
+        self.ledger, self.locale, self.names = document.ledger, locale, names
+        self.said: list[str] = []
+
+    def say(self, code: str, **params: object) -> None:
+        self.said.append(text(f"sign-{code}", self.locale, **params))
+
+    def who(self, address: str) -> str:
+        name = self.names.get(address) or self.ledger.contract_at(address)
+        return f"{name} ({address})" if name else address
+
+    def when(self, seconds: int) -> str:
+        if seconds > 253_402_300_799:
+            return text("sign-for-ever", self.locale)
+        return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+    def money(self, token: str, minor: int) -> str:
+        known = self.ledger.tokens.get(token)
+        if known is None:
+            raise Refused("sign-unknown-token", token=token)
+        return known.amount(minor)
+
+    def terms(self, terms: Mapping[str, Any]) -> None:
+        token = self.ledger.tokens.get(terms["token"])
+        if token is None:
+            raise Refused("sign-unknown-token", token=terms["token"])
+        if token.currency.encode() != terms["currency"]:
+            raise Refused("sign-other-currency", token=token.symbol, currency=token.currency)
+        if terms["undertaking"] >= len(UNDERTAKINGS) or terms["paymentOrder"] > 1:
+            raise Refused(
+                "sign-bad-value", problem=f"undertaking {terms['undertaking']}, order {terms['paymentOrder']}"
+            )
+        self.say("terms-parties", debtor=self.who(terms["debtor"]), supplier=self.who(terms["supplier"]))
+        self.say(
+            "terms-amount", amount=token.amount(terms["amount"]), token=token.symbol, address=terms["token"]
+        )
+        rate = f"{Decimal(terms['lateRate']).scaleb(-4).normalize():f}"
+        self.say("terms-due", due=self.when(terms["dueEnd"]), grace=terms["graceDays"], rate=rate)
+        self.say(("terms-acknowledged", "terms-irrevocable")[terms["undertaking"]])
+        self.say(("terms-interest-first", "terms-face-first")[terms["paymentOrder"]])
+        self.say(
+            "terms-hashes",
+            fingerprint=_hex(terms["fingerprint"]),
+            others=_hex(terms["otherFingerprints"]),
+            key_set=terms["keySet"],
+            root=_hex(terms["documentRoot"]),
+            rules=_hex(terms["rules"]),
+        )
+
+
+def lines(document: Document, locale: Locale, names: Names | None = None) -> list[str]:
+    """The sentences of `document`, most important first. `names` are the reader's own names for addresses.
+
+    Raises `Refused` when a value has no honest words: an unknown token, another sentence than the
+    undertaking's.
+    """
+    message = dict(document.message)
+    writer = _Writer(document, locale, names or {})
+    _WORDS[document.statement.name](writer, message, document)
+    if "deadline" in message:
+        writer.say("deadline", deadline=writer.when(message["deadline"]), nonce=message["nonce"])
+    if "gasFloor" in message:
+        writer.say("gas-floor", gas=message["gasFloor"])
+    writer.say("where", contract=writer.who(document.contract), chain_id=document.ledger.chain_id)
+    return writer.said
+
+
+def _issue(writer: _Writer, message: Mapping[str, Any], document: Document) -> None:
+    writer.say("issue-and-confirm" if document.statement.name == "IssueAndConfirm" else "issue")
+    writer.terms(message)
+
+
+def _confirmation(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    terms = message["terms"]
+    writer.say("confirmation", amount=writer.money(terms["token"], terms["amount"]))
+    writer.terms(terms)
+    if message["statement"] != UNDERTAKINGS[terms["undertaking"]]:
+        raise Refused("sign-other-undertaking")
+    writer.said.append(f"“{message['statement']}”")
+
+
+def _withdraw(writer: _Writer, message: Mapping[str, Any], document: Document) -> None:
+    writer.say("cancel" if document.statement.name == "Cancel" else "reject", reason=_hex(message["reason"]))
+    writer.terms(message)
+
+
+def _transfer(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say(
+        "transfer",
+        units=f"{message['units']:,}",
+        id=_hex(message["id"]),
+        giver=writer.who(message["from"]),
+        taker=writer.who(message["to"]),
+    )
+
+
+def _allow_receipt(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say(
+        "allow-receipt",
+        units=f"{message['units']:,}",
+        id=_hex(message["id"]),
+        account=writer.who(message["account"]),
+    )
+
+
+def _pay(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say("pay", amount=f"{message['amount']:,}", id=_hex(message["id"]))
+
+
+def _pay_as_debtor(writer: _Writer, message: Mapping[str, Any], document: Document) -> None:
+    terms = {name: message[name] for name, _ in _terms_members(document)}
+    writer.say("pay-as-debtor", amount=writer.money(terms["token"], message["amount"]))
+    if message["lot"]:
+        writer.say("pay-lot", lot=message["lot"])
+    writer.terms(terms)
+
+
+def _terms_members(document: Document) -> tuple[tuple[str, str], ...]:
+    return document.statement.members[:15]
+
+
+def _redeem(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say("redeem", id=_hex(message["id"]), account=writer.who(message["account"]))
+
+
+def _consent(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say("consent" if message["open"] else "consent-ended", account=writer.who(message["account"]))
+
+
+def _permit(writer: _Writer, message: Mapping[str, Any], document: Document) -> None:
+    token = document.ledger.tokens[document.contract]
+    value = message["value"]
+    if value == _FOREVER:
+        raise Refused("sign-unlimited-permit", token=token.symbol)
+    writer.say(
+        "permit",
+        owner=writer.who(message["owner"]),
+        spender=writer.who(message["spender"]),
+        amount=token.raw(value),
+    )
+
+
+def _hex(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+_WORDS: dict[str, Callable[[_Writer, Mapping[str, Any], Document], None]] = {
+    "Issue": _issue,
+    "IssueAndConfirm": _issue,
+    "Confirmation": _confirmation,
+    "Cancel": _withdraw,
+    "Reject": _withdraw,
+    "Transfer": _transfer,
+    "AllowReceipt": _allow_receipt,
+    "Pay": _pay,
+    "PayAsDebtor": _pay_as_debtor,
+    "Redeem": _redeem,
+    "SetStandingConsent": _consent,
+    "Permit": _permit,
+}
