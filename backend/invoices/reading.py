@@ -1,0 +1,62 @@
+"""From bytes to an invoice: what a file is shows in its content, never in its name or a claim about it."""
+
+from dataclasses import replace
+
+from lxml import etree
+
+from backend.invoices.formats import cii, pdf, ubl, xml
+from backend.invoices.formats.errors import Unreadable
+from backend.invoices.model import Format, Invoice
+
+_BOMS = (b"\xef\xbb\xbf", b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"\xff\xfe", b"\xfe\xff")
+
+
+def read(data: bytes) -> Invoice:
+    """The one invoice in `data`. Raises Unreadable with a sentence that says what it is and what to do."""
+    return read_with_xml(data)[0]
+
+
+def read_with_xml(data: bytes) -> tuple[Invoice, etree._Element | None]:
+    """The invoice, and the XML it stands in (for the official rules), where it stands in XML."""
+    kind = sniff(data)
+    if kind == "xml":
+        return read_xml(xml.unwrap(xml.parse(data)))
+    if kind == "pdf":
+        embedded = pdf.embedded_xml(data)
+        if embedded is None:
+            raise Unreadable("pdf-without-data")
+        invoice, root = read_xml(xml.unwrap(xml.parse(embedded)))
+        return _inside_pdf(invoice), root
+    raise Unreadable(f"file-is-{kind}")
+
+
+def sniff(data: bytes) -> str:
+    """`xml`, `pdf`, `zip`, `json`, `text`, `empty` or `unknown`, from the first bytes."""
+    head = data[:1024]
+    if not head.strip(b" \t\r\n\0"):
+        return "empty"
+    if b"%PDF-" in head:
+        return "pdf"
+    if head.startswith(b"PK\x03\x04"):
+        return "zip"
+    for mark in _BOMS:
+        head = head.removeprefix(mark)
+    start = head.replace(b"\0", b"").lstrip(b" \t\r\n")
+    if start.startswith(b"<"):
+        return "xml"
+    if start.startswith((b"{", b"[")):
+        return "json"
+    return "text" if b"\0" not in head else "unknown"
+
+
+def read_xml(root: etree._Element) -> tuple[Invoice, etree._Element]:
+    """The invoice of a root element, by the element's own name."""
+    if root.tag in (ubl.INVOICE, ubl.CREDIT_NOTE):
+        return ubl.parse(root), root
+    if xml.local(root) in cii.ROOTS:
+        return cii.parse(root), root
+    raise Unreadable("xml-is-no-invoice", root=xml.local(root)[:80])
+
+
+def _inside_pdf(invoice: Invoice) -> Invoice:
+    return replace(invoice, format=Format.FACTUR_X)
