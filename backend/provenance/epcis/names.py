@@ -1,0 +1,42 @@
+"""Names in EPCIS documents: prefixes, extension fields, and their expanded form `{namespace}local`."""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from backend.provenance.epcis.terms import PREFIXES
+
+Namespaces: TypeAlias = Mapping[str, str]
+"""Prefix to namespace, of one document."""
+
+
+def namespaces_of(context: Any) -> dict[str, str]:
+    """The prefixes that a JSON-LD `@context` defines, over those of the EPCIS context itself.
+
+    Only simple string terms are read: what a prefix stands for is all that event identity needs.
+    """
+    known = dict(PREFIXES)
+    for entry in context if isinstance(context, list) else [context]:
+        if isinstance(entry, dict):
+            known.update({prefix: name for prefix, name in entry.items() if isinstance(name, str)})
+    return known
+
+
+def expand_name(name: str, namespaces: Namespaces) -> str:
+    """`{namespace}local` of an extension field's name, given as a compact or a full URI; a plain word as it is."""
+    prefix, colon, local = name.partition(":")
+    if not colon:
+        return name
+    if prefix in namespaces and not local.startswith("//"):
+        return f"{{{namespaces[prefix]}}}{local}"
+    cut = max(name.rfind("/"), name.rfind("#"))
+    if cut > 0:
+        return f"{{{name[: cut + 1]}}}{name[cut + 1 :]}"
+    return name
+
+
+def expand_uri(value: str, namespaces: Namespaces) -> str:
+    """The full URI of a compact one whose prefix is known; any other text as it is."""
+    prefix, colon, local = value.partition(":")
+    if colon and prefix in namespaces and not local.startswith("//"):
+        return namespaces[prefix] + local
+    return value
