@@ -72,7 +72,7 @@ def _check(path: Path, *, strict: bool) -> list[Fault]:
 
 
 def _bytes(path: Path) -> bytes:
-    """A file's bytes; one byte more than is read of too large a file, so that it is refused and not cut short."""
+    """A file's bytes; of too large a file one byte too many, so that it is refused and not cut short."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)

@@ -66,8 +66,8 @@ EVENTS: Final[dict[str, tuple[str, ...]]] = {
         "bizLocation", "quantityList", *_CONTEXT_AFTER,
     ),
     "TransformationEvent": (
-        *COMMON, "inputEPCList", "inputQuantityList", "outputEPCList", "outputQuantityList", "transformationID",
-        *_CONTEXT_BEFORE[1:], *_CONTEXT_AFTER, "ilmd",
+        *COMMON, "inputEPCList", "inputQuantityList", "outputEPCList", "outputQuantityList",
+        "transformationID", *_CONTEXT_BEFORE[1:], *_CONTEXT_AFTER, "ilmd",
     ),
     "AssociationEvent": (
         *COMMON, "parentID", "childEPCs", "childQuantityList", *_CONTEXT_BEFORE, *_CONTEXT_AFTER,

@@ -1,8 +1,8 @@
 """The CBV 2.0 event hash, and the hash of a whole event (CBV 2.0, section 8.9).
 
 The CBV hash names what an event says; it is an identifier and no commitment. It joins fields without
-separators and leaves out `eventID`, `recordTime` and `errorDeclaration`, so different events can share it. The
-log's leaf therefore commits to more, and duplicates are told by `whole_event_hash`.
+separators and leaves out `eventID`, `recordTime` and `errorDeclaration`, so different events can share it.
+The log's leaf therefore commits to more, and duplicates are told by `whole_event_hash`.
 
 Where the published vectors and the standard's prose differ, the vectors are followed: `parentID` comes before
 the EPC lists; business transactions, destinations, ILMD, sources and extensions are sorted together at the
@@ -12,7 +12,7 @@ end; a type stands before its identifier; a numeral in `stringValue` is written 
 import hashlib
 import re
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -20,28 +20,29 @@ from backend.provenance.epcis.grammar import SENSOR_TERMS, TERMS, TYPED
 from backend.provenance.epcis.identifiers import canonical
 from backend.provenance.epcis.names import Namespaces, expand_name, expand_uri
 from backend.provenance.epcis.terms import DISPOSITION, EPCIS, PREFIXES, URN_VOCABULARIES
-from backend.provenance.epcis.values import Number, Object
-from backend.provenance.epcis.values import canonical as canonical_json
+from backend.provenance.epcis.values import Number, Object, encode
 
 _LEFT_OUT: Final = frozenset(
     {"@context", "type", "eventID", "recordTime", "errorDeclaration", "rdfs:comment", "comment"}
 )
 
 _ORDER: Final = (
-    "eventTime", "eventTimeZoneOffset", "certificationInfo", "parentID", "epcList", "inputEPCList", "childEPCs",
-    "quantityList", "childQuantityList", "inputQuantityList", "outputEPCList", "outputQuantityList", "action",
-    "transformationID", "bizStep", "disposition", "persistentDisposition", "readPoint", "bizLocation",
-    "sensorElementList",
+    "eventTime", "eventTimeZoneOffset", "certificationInfo", "parentID", "epcList", "inputEPCList",
+    "childEPCs", "quantityList", "childQuantityList", "inputQuantityList", "outputEPCList",
+    "outputQuantityList", "action", "transformationID", "bizStep", "disposition",
+    "persistentDisposition", "readPoint", "bizLocation", "sensorElementList",
 )  # fmt: skip
 
 _METADATA_ORDER: Final = (
-    "time", "startTime", "endTime", "deviceID", "deviceMetadata", "rawData", "dataProcessingMethod", "bizRules",
+    "time", "startTime", "endTime", "deviceID", "deviceMetadata", "rawData", "dataProcessingMethod",
+    "bizRules",
 )  # fmt: skip
 
 _REPORT_ORDER: Final = (
-    "type", "exception", "deviceID", "deviceMetadata", "rawData", "dataProcessingMethod", "time", "microorganism",
-    "chemicalSubstance", "value", "component", "stringValue", "booleanValue", "hexBinaryValue", "uriValue",
-    "minValue", "maxValue", "meanValue", "sDev", "percRank", "percValue", "uom", "coordinateReferenceSystem",
+    "type", "exception", "deviceID", "deviceMetadata", "rawData", "dataProcessingMethod", "time",
+    "microorganism", "chemicalSubstance", "value", "component", "stringValue", "booleanValue",
+    "hexBinaryValue", "uriValue", "minValue", "maxValue", "meanValue", "sDev", "percRank", "percValue",
+    "uom", "coordinateReferenceSystem",
 )  # fmt: skip
 
 _TIMES: Final = frozenset({"eventTime", "time", "startTime", "endTime"})
@@ -63,7 +64,7 @@ def whole_event_hash(event: Object, namespaces: Namespaces) -> bytes:
     Two deliveries of one event have the same; an error declaration and the event it declares do not. Numbers
     count as they were written.
     """
-    return hashlib.sha256(canonical_json(_expanded(event, namespaces))).digest()
+    return hashlib.sha256(encode(_expanded(event, namespaces))).digest()
 
 
 def prehash(event: Object, namespaces: Namespaces) -> str:
@@ -88,10 +89,10 @@ def utc_milliseconds(text: str) -> str | None:
 
 def _clock(year: int, month: int, day: int, minutes: int, millis: int) -> str | None:
     try:
-        moment = datetime(year, month, day) + timedelta(minutes=minutes, milliseconds=millis)
+        moment = datetime(year, month, day, tzinfo=UTC) + timedelta(minutes=minutes, milliseconds=millis)
     except (ValueError, OverflowError):
         return None
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def plain_number(text: str) -> str:
@@ -195,7 +196,7 @@ class _Prehash:
             elif key == "stringValue":
                 known[key] = _as_double(item)
         if "bizRules" in known:
-            # Not in the standard's order of a report's fields, so the vectors have it among what is left over.
+            # Not in the standard's order of a report's fields: the vectors have it among what is left over.
             rules = self._value(known["bizRules"])
             self._left_over.append(f"sensorElementListsensorElementsensorReportbizRules={rules}")
         return self._element("sensorReport", known, _REPORT_ORDER)
@@ -247,7 +248,7 @@ def _text(value: Any) -> str:
 
 
 def _expanded(value: Any, namespaces: Namespaces) -> Any:
-    """Names and compact values with their namespace in braces, so that no prefix changes what a hash is of."""
+    """Names and compact values with their namespace in braces: no prefix changes what a hash is of."""
     if isinstance(value, dict):
         full = {
             expand_name(k, namespaces): _expanded(v, namespaces) for k, v in value.items() if k != "@context"

@@ -1,7 +1,7 @@
 """GS1 keys as EPC URNs and as GS1 Digital Link URIs (EPC Tag Data Standard 2.0; GS1 Digital Link 1.2).
 
-`canonical` gives the one form the event hash compares; `matchable` gives it only for keys that are well formed
-and have a good check digit, so that nothing else is ever tied to money.
+`canonical` gives the one form the event hash compares; `matchable` gives it only for keys that are well
+formed and have a good check digit, so that nothing else is ever tied to money.
 """
 
 import re
@@ -13,9 +13,9 @@ from urllib.parse import unquote
 DOMAIN: Final = "https://id.gs1.org"
 
 _NAMES: Final = {
-    "gtin": "01", "itip": "8006", "cpid": "8010", "gln": "414", "party": "417", "gsrnp": "8017", "gsrn": "8018",
-    "gcn": "255", "sscc": "00", "gdti": "253", "ginc": "401", "gsin": "402", "grai": "8003", "giai": "8004",
-    "cpv": "22", "lot": "10", "ser": "21",
+    "gtin": "01", "itip": "8006", "cpid": "8010", "gln": "414", "party": "417", "gsrnp": "8017",
+    "gsrn": "8018", "gcn": "255", "sscc": "00", "gdti": "253", "ginc": "401", "gsin": "402", "grai": "8003",
+    "giai": "8004", "cpv": "22", "lot": "10", "ser": "21",
 }  # fmt: skip
 """Short names of application identifiers that older Digital Link URIs use."""
 
@@ -42,7 +42,10 @@ _QUALIFIED: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "8017": (r"\d{18}", {}),
     "8018": (r"\d{18}", {}),
 }
-"""Each primary key with its form and the qualifiers that may follow, the finest first (CBV 2.0, section 8.9)."""
+"""Each primary key with its form and its qualifiers, the finest first (CBV 2.0, section 8.9)."""
+
+_DROPPED: Final = {"01": ("22",), "8006": ("22",)}
+"""Qualifiers left out of a constrained link: the consumer product variant."""
 
 _CHECKED: Final = {"00": 18, "01": 14, "253": 13, "255": 13, "402": 17, "414": 13, "417": 13, "8003": 14,
                    "8006": 14, "8017": 18, "8018": 18}  # fmt: skip
@@ -106,7 +109,7 @@ _URN_FORMS: Final[dict[str, tuple[int, str, Callable[..., str]]]] = {
     "idpat:itip": (13, r"\.(\d\d)\.(\d\d)\.\*", lambda c, r, p, t: f"8006/{_gtin(c, r)}{p}{t}"),
     "idpat:upui": (13, r"\.\*", lambda c, r: f"01/{_gtin(c, r)}"),
 }
-"""URN schemes built of a company prefix and a reference: their digits together, what follows, the link path."""
+"""URN schemes of a company prefix and a reference: their digits together, what follows, the link path."""
 
 _FREE_URN_FORMS: Final[dict[str, tuple[re.Pattern[str], Callable[..., str]]]] = {
     "id:giai": (re.compile(r"(\d{6,12})\.(" + _ESCAPED + "{1,24})"), lambda c, r: f"8004/{_encode(c + r)}"),
@@ -162,6 +165,8 @@ def _segments(uri: str) -> tuple[str, str, dict[str, str]] | None:
         if len(rest) % 2:
             return None
         names = [_NAMES.get(name, name) for name in rest[::2]]
+        if len(set(names)) < len(names):
+            return None
         return key, parts[start + 1], dict(zip(names, rest[1::2], strict=True))
     return None
 
@@ -179,33 +184,35 @@ def _from_link(uri: str) -> str | None:
     value = re.sub(r"%[0-9a-f]{2}", lambda escape: escape[0].upper(), value)
     if not re.fullmatch(form, value):
         return None
+    if not set(qualifiers) <= {*finer, *_DROPPED.get(key, ())}:
+        return None
     for name, form in finer.items():
         if name in qualifiers:
             qualifier = re.sub(r"%[0-9a-f]{2}", lambda escape: escape[0].upper(), qualifiers[name])
             return f"{DOMAIN}/{key}/{value}/{name}/{qualifier}" if re.fullmatch(form, qualifier) else None
-    return f"{DOMAIN}/{key}/{value}" if set(qualifiers) <= {"22"} else None
+    return f"{DOMAIN}/{key}/{value}"
 
 
 @lru_cache(maxsize=1 << 15)
+def _constrained(uri: str) -> str | None:
+    if uri.startswith("urn:epc:"):
+        return _from_urn(uri)
+    return _from_link(uri) if uri.startswith("http") else None
+
+
 def canonical(uri: str) -> str:
     """The constrained canonical Digital Link URI of a GS1 key, at its finest level; any other text unchanged.
 
     Check digits of links are not looked at here: the hash compares what was written (CBV 2.0, section 8.9).
     """
-    if uri.startswith("urn:epc:"):
-        return _from_urn(uri) or uri
-    if uri.startswith("http"):
-        return _from_link(uri) or uri
-    return uri
+    return _constrained(uri) or uri
 
 
 @lru_cache(maxsize=1 << 15)
 def matchable(uri: str) -> str | None:
     """The canonical link of a well-formed GS1 key with a good check digit, or None for any other text."""
-    link = canonical(uri)
-    if not link.startswith(DOMAIN + "/"):
-        return None
-    read = _segments(link)
+    link = _constrained(uri)
+    read = _segments(link) if link is not None else None
     if read is None:
         return None
     key, value, _ = read
@@ -227,6 +234,6 @@ def class_of(link: str) -> str | None:
 
 
 def gln_of(link: str) -> str | None:
-    """The thirteen digits of the GLN in a canonical location (414) or party (417) link; None for other keys."""
+    """The thirteen digits of the GLN in a canonical location (414) or party (417) link, or None."""
     read = _segments(link)
     return read[1] if read is not None and read[0] in {"414", "417"} else None

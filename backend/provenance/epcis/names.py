@@ -22,7 +22,7 @@ def namespaces_of(context: Any) -> dict[str, str]:
 
 
 def expand_name(name: str, namespaces: Namespaces) -> str:
-    """`{namespace}local` of an extension field's name, given as a compact or a full URI; a plain word as it is."""
+    """`{namespace}local` of an extension's name given as a compact or full URI; a plain word as it is."""
     prefix, colon, local = name.partition(":")
     if not colon:
         return name

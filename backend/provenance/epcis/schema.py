@@ -50,7 +50,7 @@ def _term(vocabulary: Vocabulary) -> Object:
 
 
 def _names(known: Any, *, extensible: bool = True) -> Object:
-    """Field names: those of the standard, and, where it may be extended, anything with a prefix or a full URI."""
+    """Names of the standard and, where it may be extended, anything with a prefix or a full URI."""
     plain = {"enum": sorted(known)}
     if not extensible:
         return plain
@@ -117,10 +117,9 @@ def _field(name: str) -> Object:
         case Kind.EPCS:
             return _URIS
         case Kind.QUANTITIES:
-            return {
-                "type": "array",
-                "items": {**_fields(QUANTITY, {}, extensible=False), "required": ["epcClass"], "dependentRequired": {"uom": ["quantity"]}},
-            }  # fmt: skip
+            element = _fields(QUANTITY, {}, extensible=False)
+            rules = {"required": ["epcClass"], "dependentRequired": {"uom": ["quantity"]}}
+            return {"type": "array", "items": element | rules}
         case Kind.TYPED:
             return _typed(name)
         case Kind.TERM:
@@ -158,11 +157,18 @@ _RULES: Final[dict[str, Object]] = {
     # Something must be named, if only the place that sensors report of.
     "ObjectEvent": {
         "required": ["action"],
-        "anyOf": [{"required": ["epcList"]}, *_filled("quantityList"), {"required": ["sensorElementList", "readPoint"]}],
+        "anyOf": [
+            {"required": ["epcList"]},
+            *_filled("quantityList"),
+            {"required": ["sensorElementList", "readPoint"]},
+        ],
         "if": {"required": ["ilmd"]},
         "then": {"properties": {"action": {"const": "ADD"}}},
     },
-    "AggregationEvent": {"required": ["action"], "anyOf": [*_filled("childEPCs", "childQuantityList"), _DELETES]},
+    "AggregationEvent": {
+        "required": ["action"],
+        "anyOf": [*_filled("childEPCs", "childQuantityList"), _DELETES],
+    },
     "TransactionEvent": {
         "required": ["action", "bizTransactionList"],
         "properties": {"bizTransactionList": {"minItems": 1}},
@@ -178,7 +184,7 @@ _RULES: Final[dict[str, Object]] = {
         "required": ["action", "parentID"],
         "anyOf": [*_filled("childEPCs", "childQuantityList"), _DELETES],
     },
-}  # fmt: skip
+}
 
 _CONTEXT: Final[Object] = {
     "type": ["string", "object", "array"],

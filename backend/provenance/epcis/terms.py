@@ -36,8 +36,8 @@ PREFIXES: Final = {
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "dcterms": "http://purl.org/dc/terms/",
 }
-"""Prefixes that the context itself defines. `cbvmda` is given the namespace it has in XML, so that master data
-hashes alike in both bindings; the context writes it with a colon at the end."""
+"""Prefixes that the context itself defines. `cbvmda` is given the namespace it has in XML, so that master
+data hashes alike in both bindings; the context writes it with a colon at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Vocabulary:
         return value
 
     def to_urn(self, value: str) -> str:
-        """The URN of a known term (the web URI where the vocabulary has no URNs); any other value as it is."""
+        """The URN of a known term (its web URI where there are no URNs); any other value as it is."""
         word = self.bare(value)
         return (self.urn or self.web) + word if word in self.words else value
 
@@ -82,11 +82,12 @@ BIZ_STEP: Final = Vocabulary(
     CBV + "BizStep-",
     "urn:epcglobal:cbv:bizstep:",
     _words(
-        "accepting arriving assembling collecting commissioning consigning creating_class_instance cycle_counting "
-        "decommissioning departing destroying disassembling dispensing encoding entering_exiting holding "
-        "inspecting installing killing loading other packing picking receiving removing repackaging repairing "
-        "replacing reserving retail_selling sampling sensor_reporting shipping staging_outbound stock_taking "
-        "stocking storing transporting unloading unpacking void_shipping"
+        "accepting arriving assembling collecting commissioning consigning creating_class_instance "
+        "cycle_counting decommissioning departing destroying disassembling dispensing encoding "
+        "entering_exiting holding inspecting installing killing loading other packing picking receiving "
+        "removing repackaging repairing replacing reserving retail_selling sampling sensor_reporting "
+        "shipping staging_outbound stock_taking stocking storing transporting unloading unpacking "
+        "void_shipping"
     ),
 )
 
@@ -95,11 +96,11 @@ DISPOSITION: Final = Vocabulary(
     CBV + "Disp-",
     "urn:epcglobal:cbv:disp:",
     _words(
-        "active available completeness_inferred completeness_verified conformant container_closed container_open "
-        "damaged destroyed dispensed disposed encoded expired in_progress in_transit inactive mismatch_class "
-        "mismatch_instance mismatch_quantity needs_replacement no_pedigree_match non_conformant "
-        "non_sellable_other partially_dispensed recalled reserved retail_sold returned sellable_accessible "
-        "sellable_not_accessible stolen unavailable unknown"
+        "active available completeness_inferred completeness_verified conformant container_closed "
+        "container_open damaged destroyed dispensed disposed encoded expired in_progress in_transit "
+        "inactive mismatch_class mismatch_instance mismatch_quantity needs_replacement no_pedigree_match "
+        "non_conformant non_sellable_other partially_dispensed recalled reserved retail_sold returned "
+        "sellable_accessible sellable_not_accessible stolen unavailable unknown"
     ),
 )
 
@@ -126,8 +127,8 @@ COMPONENT: Final = Vocabulary(
     CBV + "Comp-",
     "",
     _words(
-        "altitude axial_distance azimuth easting elevation_angle height latitude longitude northing polar_angle "
-        "spherical_radius x y z"
+        "altitude axial_distance azimuth easting elevation_angle height latitude longitude northing "
+        "polar_angle spherical_radius x y z"
     ),
 )
 
@@ -138,14 +139,15 @@ MEASUREMENT: Final = Vocabulary(
     _words(
         "AbsoluteHumidity AbsorbedDose AbsorbedDoseRate Acceleration Altitude AmountOfSubstance "
         "AmountOfSubstancePerUnitVolume Angle AngularAcceleration AngularMomentum AngularVelocity Area "
-        "Capacitance Conductance Conductivity Count Density Dimensionless DoseEquivalent DoseEquivalentRate "
-        "DynamicViscosity ElectricCharge ElectricCurrent ElectricCurrentDensity ElectricFieldStrength Energy "
-        "Exposure Force Frequency Illuminance Inductance Irradiance KinematicViscosity Length LinearMomentum "
-        "Luminance LuminousFlux LuminousIntensity MagneticFlux MagneticFluxDensity MagneticVectorPotential Mass "
-        "MassConcentration MassFlowRate MassPerAreaTime MemoryCapacity MolalityOfSolute MolarEnergy MolarMass "
-        "MolarVolume Power Pressure RadiantFlux RadiantIntensity Radioactivity RelativeHumidity Resistance "
-        "Resistivity SolidAngle SpecificVolume Speed SurfaceDensity SurfaceTension Temperature Time Torque "
-        "Voltage Volume VolumeFlowRate VolumeFraction VolumetricFlux Wavenumber"
+        "Capacitance Conductance Conductivity Count Density Dimensionless DoseEquivalent "
+        "DoseEquivalentRate DynamicViscosity ElectricCharge ElectricCurrent ElectricCurrentDensity "
+        "ElectricFieldStrength Energy Exposure Force Frequency Illuminance Inductance Irradiance "
+        "KinematicViscosity Length LinearMomentum Luminance LuminousFlux LuminousIntensity MagneticFlux "
+        "MagneticFluxDensity MagneticVectorPotential Mass MassConcentration MassFlowRate MassPerAreaTime "
+        "MemoryCapacity MolalityOfSolute MolarEnergy MolarMass MolarVolume Power Pressure RadiantFlux "
+        "RadiantIntensity Radioactivity RelativeHumidity Resistance Resistivity SolidAngle "
+        "SpecificVolume Speed SurfaceDensity SurfaceTension Temperature Time Torque Voltage Volume "
+        "VolumeFlowRate VolumeFraction VolumetricFlux Wavenumber"
         # In use in published documents although not in the list of 2022.
         " EffectiveDoseRate Molar_concentration"
     ),
