@@ -2,7 +2,6 @@
 pragma solidity ^0.8.24;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {ISignedActions, SignedAction} from "./interfaces/ISignedActions.sol";
 
@@ -18,8 +17,16 @@ abstract contract SignedActions is EIP712, ISignedActions {
     uint256 internal constant ATOMIC = 0;
     uint256 internal constant BYTES = 1;
     uint256 internal constant WORDS = 2;
+    /// What is signed is not what the call carries: see `_encodeOwn`.
+    uint256 internal constant OWN = type(uint256).max;
 
     uint256 private constant REASON_MAX = 256;
+
+    /// The precompiled contract that recovers the address from a secp256k1 signature.
+    uint256 private constant ECRECOVER = 1;
+
+    /// Half the order of secp256k1: of the two signatures that verify, the one that OpenZeppelin and wallets take.
+    uint256 private constant S_MAX = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
     bytes32 private constant CANCEL_NONCES_TYPEHASH =
         keccak256("CancelNonces(uint248 word,uint256 mask,uint256 nonce,uint256 deadline,uint256 gasFloor)");
@@ -71,7 +78,7 @@ abstract contract SignedActions is EIP712, ISignedActions {
 
     /// @inheritdoc ISignedActions
     function actionDigest(SignedAction calldata action) external view returns (bytes32) {
-        return _hashTypedDataV4(_actionHash(action));
+        return _hashTypedDataV4(_hashAction(action, action.callData));
     }
 
     /// @inheritdoc ISignedActions
@@ -80,13 +87,19 @@ abstract contract SignedActions is EIP712, ISignedActions {
     }
 
     /// The signer of the current call: who called, or who signed what is being relayed.
-    function _signer() internal view returns (address) {
-        return msg.sender == address(this) ? address(bytes20(msg.data[msg.data.length - 40:])) : msg.sender;
+    function _signer() internal view returns (address signer) {
+        if (msg.sender != address(this)) return msg.sender;
+        assembly ("memory-safe") {
+            signer := shr(96, calldataload(sub(calldatasize(), 40)))
+        }
     }
 
     /// The second signer of the relayed action, zero where there is none.
-    function _cosigner() internal view returns (address) {
-        return msg.sender == address(this) ? address(bytes20(msg.data[msg.data.length - 20:])) : address(0);
+    function _cosigner() internal view returns (address cosigner) {
+        if (msg.sender != address(this)) return address(0);
+        assembly ("memory-safe") {
+            cosigner := shr(96, calldataload(sub(calldatasize(), 20)))
+        }
     }
 
     /// The EIP-712 type hash and the argument encoding of the action that calls `selector`; zero for any function
@@ -95,24 +108,14 @@ abstract contract SignedActions is EIP712, ISignedActions {
         if (selector == this.cancelNonces.selector) return (CANCEL_NONCES_TYPEHASH, ATOMIC);
     }
 
-    /// EIP-712 `hashStruct` of the action, zero if it is none. Overridden where what is signed differs from the
-    /// call's arguments. Never reverts: an action that makes no sense must not stop those sent with it.
-    function _actionHash(SignedAction calldata action) internal view virtual returns (bytes32) {
-        if (action.callData.length < 4) return 0;
-        (bytes32 typehash, uint256 encoding) = _action(bytes4(action.callData));
-        if (typehash == 0) return 0;
-
-        bytes calldata arguments = action.callData[4:];
-        if (encoding == ATOMIC) {
-            return
-                keccak256(
-                    abi.encodePacked(typehash, arguments, action.nonce, action.deadline, action.gasFloor)
-                );
-        }
-        bytes memory encoded = _encodeData(arguments, encoding);
-        if (encoded.length == 0) return 0;
-        return keccak256(abi.encodePacked(typehash, encoded, action.nonce, action.deadline, action.gasFloor));
-    }
+    /// What is signed instead of the call's arguments, for actions whose encoding is `OWN`: EIP-712 `encodeData` up
+    /// to the nonce. Empty if the arguments make no sense. Never reverts, which would stop the actions sent with it.
+    function _encodeOwn(bytes4 selector, bytes calldata arguments)
+        internal
+        view
+        virtual
+        returns (bytes memory)
+    {}
 
     /// The encoding bits that mark the argument word at `position` as of the given kind.
     function _at(uint256 position, uint256 kind) internal pure returns (uint256) {
@@ -121,18 +124,30 @@ abstract contract SignedActions is EIP712, ISignedActions {
 
     /// Uses up a nonce outside a relayed action, of something else that a signer bound to it.
     function _useNonce(address signer, uint256 nonce) internal {
-        if (isNonceUsed(signer, nonce)) revert NonceUsed(signer, nonce);
-        _flipNonce(signer, nonce);
+        if (!_takeNonce(signer, nonce)) revert NonceUsed(signer, nonce);
     }
 
     /// Whether the signature is the signer's, by its key or, failing that, by its ERC-1271 contract.
-    function _isSignature(address signer, bytes32 digest, bytes memory signature)
+    function _isSignature(address signer, bytes32 digest, bytes calldata signature)
         internal
         view
         returns (bool)
     {
-        (address recovered, ECDSA.RecoverError problem,) = ECDSA.tryRecover(digest, signature);
-        if (problem == ECDSA.RecoverError.NoError && recovered == signer) return true;
+        if (signature.length == 65) {
+            address recovered;
+            assembly ("memory-safe") {
+                let data := mload(0x40)
+                mstore(data, digest)
+                mstore(add(data, 0x20), byte(0, calldataload(add(signature.offset, 0x40))))
+                calldatacopy(add(data, 0x40), signature.offset, 0x40)
+                if iszero(gt(mload(add(data, 0x60)), S_MAX)) {
+                    mstore(0x00, 0)
+                    pop(staticcall(gas(), ECRECOVER, data, 0x80, 0x00, 0x20))
+                    recovered := mload(0x00)
+                }
+            }
+            if (recovered == signer && signer != address(0)) return true;
+        }
         return signer != address(this) && _isContractSignature(signer, digest, signature);
     }
 
@@ -144,19 +159,16 @@ abstract contract SignedActions is EIP712, ISignedActions {
         if (block.timestamp > action.deadline) {
             return abi.encodeWithSelector(ActionExpired.selector, action.deadline, block.timestamp);
         }
-        bytes32 structHash = _actionHash(action);
-        if (structHash == 0) return abi.encodeWithSelector(ActionUnknown.selector, bytes4(action.callData));
-        bytes32 digest = _hashTypedDataV4(structHash);
-        if (isNonceUsed(signer, nonce)) return abi.encodeWithSelector(NonceUsed.selector, signer, nonce);
+        bytes calldata callData = action.callData;
+        bytes32 digest = _hashAction(action, callData);
+        if (digest == 0) return abi.encodeWithSelector(ActionUnknown.selector, bytes4(callData));
+        digest = _hashTypedDataV4(digest);
         if (!_isSignature(signer, digest, action.signature)) {
             return abi.encodeWithSelector(SignatureInvalid.selector, signer, digest);
         }
         address cosigner;
         if (action.cosignature.length != 0) {
             cosigner = address(bytes20(action.cosignature));
-            if (isNonceUsed(cosigner, nonce)) {
-                return abi.encodeWithSelector(NonceUsed.selector, cosigner, nonce);
-            }
             if (
                 cosigner == signer || action.cosignature.length < 20
                     || !_isSignature(cosigner, digest, action.cosignature[20:])
@@ -164,27 +176,36 @@ abstract contract SignedActions is EIP712, ISignedActions {
         }
 
         // Used before the call, so that the action cannot be entered again from within, and freed if it fails.
-        _flipNonce(signer, nonce);
-        if (cosigner != address(0)) _flipNonce(cosigner, nonce);
-        bool success;
-        (success, reason) = _callSelf(abi.encodePacked(action.callData, signer, cosigner), action.gasFloor);
-        if (!success) {
-            _flipNonce(signer, nonce);
-            if (cosigner != address(0)) _flipNonce(cosigner, nonce);
+        if (!_takeNonce(signer, nonce)) return abi.encodeWithSelector(NonceUsed.selector, signer, nonce);
+        if (cosigner != address(0) && !_takeNonce(cosigner, nonce)) {
+            reason = abi.encodeWithSelector(NonceUsed.selector, cosigner, nonce);
+            cosigner = address(0);
+        } else {
+            reason = _callSelf(callData, signer, cosigner, action.gasFloor);
+        }
+        if (reason.length != 0) {
+            _freeNonce(signer, nonce);
+            if (cosigner != address(0)) _freeNonce(cosigner, nonce);
         }
     }
 
-    /// Calls this contract. Copies no more of an error than fits a log, whoever's contract it comes from.
-    function _callSelf(bytes memory data, uint256 gasFloor)
+    /// Calls this contract with the signers behind the arguments. Copies no more of an error than fits a log.
+    function _callSelf(bytes calldata callData, address signer, address cosigner, uint256 gasFloor)
         private
-        returns (bool success, bytes memory reason)
+        returns (bytes memory reason)
     {
         uint256 available = gasleft() - gasleft() / 64;
         if (available < gasFloor) {
-            return (false, abi.encodeWithSelector(GasBelowFloor.selector, available, gasFloor));
+            return abi.encodeWithSelector(GasBelowFloor.selector, available, gasFloor);
         }
+        bool success;
         assembly ("memory-safe") {
-            success := call(gas(), address(), 0, add(data, 0x20), mload(data), 0, 0)
+            let data := mload(0x40)
+            let end := add(data, callData.length)
+            calldatacopy(data, callData.offset, callData.length)
+            mstore(end, shl(96, signer))
+            mstore(add(end, 20), shl(96, cosigner))
+            success := call(gas(), address(), 0, data, add(callData.length, 40), 0, 0)
         }
         if (!success) {
             assembly ("memory-safe") {
@@ -197,6 +218,43 @@ abstract contract SignedActions is EIP712, ISignedActions {
             }
             // Out of gas and `revert()` leave nothing; the empty reason stands for success.
             if (reason.length == 0) reason = abi.encodeWithSelector(ActionReverted.selector);
+        }
+    }
+
+    /// EIP-712 `hashStruct` of the action, zero if it is none.
+    function _hashAction(SignedAction calldata action, bytes calldata callData)
+        private
+        view
+        returns (bytes32 structHash)
+    {
+        if (callData.length < 4) return 0;
+        bytes4 selector = _first4(callData);
+        (bytes32 typehash, uint256 encoding) = _action(selector);
+        if (typehash == 0) return 0;
+
+        if (encoding == ATOMIC) {
+            // The arguments as they are, then nonce, deadline and gas floor, which are neighbours in calldata.
+            assembly ("memory-safe") {
+                let data := mload(0x40)
+                let size := sub(callData.length, 4)
+                mstore(data, typehash)
+                calldatacopy(add(data, 0x20), add(callData.offset, 4), size)
+                calldatacopy(add(add(data, 0x20), size), add(action, 0x20), 0x60)
+                structHash := keccak256(data, add(size, 0x80))
+            }
+        } else {
+            bytes memory encoded =
+                encoding == OWN ? _encodeOwn(selector, callData[4:]) : _encodeData(callData[4:], encoding);
+            if (encoded.length == 0) return 0;
+            structHash = keccak256(
+                abi.encodePacked(typehash, encoded, action.nonce, action.deadline, action.gasFloor)
+            );
+        }
+    }
+
+    function _first4(bytes calldata callData) private pure returns (bytes4 selector) {
+        assembly ("memory-safe") {
+            selector := and(calldataload(callData.offset), shl(224, 0xffffffff))
         }
     }
 
@@ -242,7 +300,16 @@ abstract contract SignedActions is EIP712, ISignedActions {
         }
     }
 
-    function _flipNonce(address signer, uint256 nonce) private {
-        _nonces[signer][nonce >> 8] ^= 1 << (nonce & 0xff);
+    function _takeNonce(address signer, uint256 nonce) private returns (bool) {
+        mapping(uint256 word => uint256) storage nonces = _nonces[signer];
+        uint256 used = nonces[nonce >> 8];
+        uint256 taken = used | 1 << (nonce & 0xff);
+        if (taken == used) return false;
+        nonces[nonce >> 8] = taken;
+        return true;
+    }
+
+    function _freeNonce(address signer, uint256 nonce) private {
+        _nonces[signer][nonce >> 8] &= ~(1 << (nonce & 0xff));
     }
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @notice A party's account, as it is now. Fits one storage slot.
+struct Account {
+    /// Where its cash is paid out.
+    address payout;
+    /// `ROLE_…` bits that its admission gives.
+    uint16 roles;
+    /// `ACCOUNT_…` bits.
+    uint8 flags;
+    /// Raised by recovery and succession; grants of earlier epochs are void.
+    uint16 epoch;
+    /// The last second of its admission. Afterwards no new business, but paying, redeeming, recourse and selling out.
+    uint40 validUntil;
+}
+
+/// @notice What a key may do for an account. Fits one storage slot.
+struct Grant {
+    /// `SCOPE_…` bits.
+    uint16 scopes;
+    /// `GRANT_…` bits.
+    uint8 flags;
+    /// The account's epoch it was given in.
+    uint16 epoch;
+    /// First and last second of it. `until` is brought forward by a revocation and never changed afterwards.
+    uint40 from;
+    uint40 until;
+    /// The most that one action may be for, in minor units; `UNLIMITED` for no limit.
+    uint64 limit;
+    /// Above this amount a second signer of the same scope is needed; `UNLIMITED` for never.
+    uint64 alone;
+}
+
+/// @notice Limits of a key in one currency, where the grant says that they differ by currency.
+struct Limits {
+    uint64 limit;
+    uint64 alone;
+}
+
+/// @notice One stretch of an account's admission; `until` is brought forward when another takes its place.
+struct Admission {
+    uint40 from;
+    uint40 until;
+    uint16 roles;
+    /// Hash of the evidence that was looked at. Never personal data.
+    bytes32 evidence;
+}
+
+/// @notice One stretch of suspension; `until` is zero while it lasts.
+struct Suspension {
+    uint40 from;
+    uint40 until;
+    bytes32 reason;
+}
+
+uint64 constant UNLIMITED = type(uint64).max;
+
+uint16 constant ROLE_SUPPLIER = 1 << 0; // may issue
+uint16 constant ROLE_DEBTOR = 1 << 1; // may confirm; a party has one such account
+uint16 constant ROLE_FUNDER = 1 << 2; // may buy
+uint16 constant ROLE_RECORDER = 1 << 3; // may record events of goods
+
+uint8 constant ACCOUNT_SUSPENDED = 1 << 0;
+uint8 constant ACCOUNT_OPEN = 1 << 1; // standing consent to receive claims
+uint8 constant ACCOUNT_HOSTED = 1 << 2; // its keys are held by the operator
+
+uint8 constant GRANT_BY_CURRENCY = 1 << 0; // limits stand in `Limits`, none there means zero
+uint8 constant GRANT_HOSTED = 1 << 1; // the key is held by the operator
+
+uint16 constant SCOPE_MANAGE = 1 << 0; // grants, consent, payout, veto
+uint16 constant SCOPE_ISSUE = 1 << 1; // issue, cancel, replace, credit notes of the supplier
+uint16 constant SCOPE_CONFIRM = 1 << 2; // confirm, reject, dispute
+uint16 constant SCOPE_TRANSFER = 1 << 3; // give claims away, consent to receiving
+uint16 constant SCOPE_SELL = 1 << 4; // accept offers, sign receipts of cash
+uint16 constant SCOPE_BUY = 1 << 5; // make offers
+uint16 constant SCOPE_PAY = 1 << 6; // pay as the debtor, perform recourse
+uint16 constant SCOPE_REDEEM = 1 << 7; // collect what was paid
+uint16 constant SCOPE_ADJUST = 1 << 8; // credit notes, closing outside, waivers, write-offs, warranty demands
+uint16 constant SCOPE_RECORD = 1 << 9; // sign events of goods
+uint16 constant SCOPE_ALL = (1 << 10) - 1;

@@ -1,0 +1,89 @@
+"""The commands, one function each; `help` prints their first lines."""
+
+import argparse
+import os
+from collections.abc import Callable
+
+from tasks import chains, environment
+from tasks.console import TaskError, say
+from tasks.networks import NETWORKS, Network, network_named
+from tasks.processes import stop_other
+
+
+class Options(argparse.Namespace):
+    network: Network
+    port: int | None
+    rpc_port: int | None
+    rest: list[str]
+
+
+def setup(_: Options) -> None:
+    """make .venv and node_modules from the lock files (done by the others when needed)"""
+    environment.setup()
+    say("✓ Set up")
+
+
+def chain(options: Options) -> None:
+    """keep a local chain running in the foreground, its state kept over restarts"""
+    environment.setup()
+    chains.keep(options.network, options.rpc_port)
+
+
+def stop(options: Options) -> None:
+    """stop what `run` or `chain` started for this network in another terminal"""
+    stopped = [stop_other(options.network.folder / "run" / part) for part in ("instance", "chain")]
+    say("✓ Stopped" if any(stopped) else f"Nothing runs for {options.network.name}.")
+
+
+def show_help(_: Options) -> None:
+    """print this list"""
+    for name, command in COMMANDS.items():
+        say(f"  {name:<8} {command.__doc__}")
+    say("\nNETWORK=… chooses the chain (default anvil):")
+    for network in NETWORKS.values():
+        say(f"  {network.name:<14} {network.about}")
+    say("PORT=… and RPC_PORT=… choose the ports of the API and of a local chain.")
+
+
+COMMANDS: dict[str, Callable[[Options], None]] = {
+    "help": show_help,
+    "setup": setup,
+    "chain": chain,
+    "stop": stop,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command; returns its exit code."""
+    try:
+        options = _parse(arguments)
+        COMMANDS[options.command](options)
+    except TaskError as error:
+        say(f"error: {error}")
+        return 1
+    except KeyboardInterrupt:
+        say("✓ Stopped")
+        return 0
+    return 0
+
+
+def _parse(arguments: list[str]) -> Options:
+    parser = argparse.ArgumentParser(prog="python3 -m tasks", description="The developer's commands.")
+    parser.add_argument("command", choices=COMMANDS, nargs="?", default="help", metavar="command")
+    parser.add_argument("--network", default=os.environ.get("NETWORK") or "anvil")
+    parser.add_argument("--port", default=os.environ.get("PORT") or None)
+    parser.add_argument("--rpc-port", default=os.environ.get("RPC_PORT") or None)
+    options, options_rest = parser.parse_known_args(arguments, Options())
+    options.rest = options_rest
+    options.network = network_named(str(options.network))
+    options.port = _port("PORT", options.port)
+    options.rpc_port = _port("RPC_PORT", options.rpc_port)
+    return options
+
+
+def _port(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if not str(value).isdecimal() or not 0 < int(str(value)) < 65536:
+        raise TaskError(f"{name}={value} is no port: give a number from 1 to 65535.")
+    return int(str(value))
