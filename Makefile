@@ -3,7 +3,7 @@ PYTHON ?= python3
 export NETWORK PORT RPC_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test chain stop
+.PHONY: help setup run demo test lint contracts chain stop
 
-help setup run demo test chain stop:
+help setup run demo test lint contracts chain stop:
 	@$(PYTHON) -m tasks $@

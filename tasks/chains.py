@@ -2,12 +2,15 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tasks import rpc
 from tasks.console import TaskError, say
 from tasks.environment import NODE_MODULES, child_environment, native_binary
-from tasks.networks import Network
+from tasks.networks import NETWORKS, Network, Program
 from tasks.processes import ProcessEnded, Supervisor, running
 from tasks.snapshots import Snapshots
 
@@ -44,7 +47,7 @@ def keep(network: Network, asked_port: int | None) -> None:
         url = f"http://127.0.0.1:{port}"
         supervisor.start(
             network.program,
-            _command(network, port, snapshots),
+            _command(network, port, network.folder / "chain"),
             env=child_environment(),
             log=network.logs / f"{network.program}.log",
             ready=lambda: _answers(url, network),
@@ -87,8 +90,7 @@ class _Saver:
             say(f"• The last moments of the chain could not be saved: {error}")
 
 
-def _command(network: Network, port: int, snapshots: Snapshots) -> list[str]:
-    folder = network.folder / "chain"
+def _command(network: Network, port: int, folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     options: dict[str, object]
     if network.program == "ganache":
@@ -112,7 +114,7 @@ def _command(network: Network, port: int, snapshots: Snapshots) -> list[str]:
     }
     if network.block_seconds:
         options["block-time"] = network.block_seconds
-    if state := snapshots.best():
+    if state := Snapshots(folder).best():
         options["load-state"] = state
     return [str(native_binary("anvil")), *_flags(options)]
 
@@ -145,3 +147,24 @@ def _answers(url: str, network: Network) -> bool:
     if found != network.chain_id:
         raise ProcessEnded(f"Another program answers at {url}, with chain id {found}.")
     return True
+
+
+@contextmanager
+def throwaway(program: Program) -> Iterator[str]:
+    """A fresh chain for tests, on a free port, forgotten afterwards; gives its URL."""
+    network = next(
+        known for known in NETWORKS.values() if known.program == program and not known.block_seconds
+    )
+    with TemporaryDirectory(prefix=f"tallystick-{program}-") as name:
+        folder = Path(name)
+        port = rpc.choose_port(None, 0, "")
+        url = f"http://127.0.0.1:{port}"
+        with Supervisor(folder / "run", f"The test chain {program}") as supervisor:
+            supervisor.start(
+                program,
+                _command(network, port, folder / "chain"),
+                env=child_environment(),
+                log=folder / "log",
+                ready=lambda: _answers(url, network),
+            )
+            yield url

@@ -4,7 +4,7 @@ import argparse
 import os
 from collections.abc import Callable
 
-from tasks import chains, environment
+from tasks import chains, environment, suite
 from tasks.console import TaskError, say
 from tasks.networks import NETWORKS, Network, network_named
 from tasks.processes import stop_other
@@ -29,6 +29,29 @@ def chain(options: Options) -> None:
     chains.keep(options.network, options.rpc_port)
 
 
+def test(_: Options) -> None:
+    """run every check: linters, types, contracts on Anvil and Ganache, backend, end to end"""
+    environment.setup()
+    suite.run_all()
+
+
+def lint(_: Options) -> None:
+    """run the linters, the type checker and the check of the floors"""
+    environment.setup()
+    suite.run_lanes(suite.lint_parts())
+
+
+def contracts(options: Options) -> None:
+    """run the contract tests alone: Forge, then Brownie on a fresh Anvil (or NETWORK=ganache)"""
+    environment.setup()
+    program = options.network.program
+    if program == "remote":
+        raise TaskError(f"Contract tests need a chain that can go back in time, not {options.network.name}.")
+    with chains.throwaway(program) as url:
+        brownie_part = suite.brownie_part(program, url, options.rest)
+        suite.run_lanes([brownie_part] if options.rest else [suite.forge_part(), brownie_part])
+
+
 def stop(options: Options) -> None:
     """stop what `run` or `chain` started for this network in another terminal"""
     stopped = [stop_other(options.network.folder / "run" / part) for part in ("instance", "chain")]
@@ -38,7 +61,7 @@ def stop(options: Options) -> None:
 def show_help(_: Options) -> None:
     """print this list"""
     for name, command in COMMANDS.items():
-        say(f"  {name:<8} {command.__doc__}")
+        say(f"  {name:<10} {command.__doc__}")
     say("\nNETWORK=… chooses the chain (default anvil):")
     for network in NETWORKS.values():
         say(f"  {network.name:<14} {network.about}")
@@ -49,6 +72,9 @@ COMMANDS: dict[str, Callable[[Options], None]] = {
     "help": show_help,
     "setup": setup,
     "chain": chain,
+    "test": test,
+    "lint": lint,
+    "contracts": contracts,
     "stop": stop,
 }
 

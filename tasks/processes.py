@@ -67,8 +67,7 @@ class Supervisor:
         except BlockingIOError:
             os.close(self._lock)
             raise AlreadyRunning(f"{self.title} already runs here ({self.folder}).") from None
-        for name in SIGNALS:
-            signal.signal(name, _interrupt)
+        self._handlers = {name: signal.signal(name, _interrupt) for name in SIGNALS}
         self._stop_leftovers()
         _write_record(self.folder, Record("supervisor", os.getpid(), birth(os.getpid()) or ""))
         return self
@@ -88,8 +87,8 @@ class Supervisor:
             _record_file(self.folder, "supervisor").unlink(missing_ok=True)
             assert self._lock is not None  # noqa: S101 - set on entry
             os.close(self._lock)
-            for name in SIGNALS:
-                signal.signal(name, signal.SIG_DFL if name != signal.SIGINT else signal.default_int_handler)
+            for name, handler in self._handlers.items():
+                signal.signal(name, handler)
 
     def _stop_leftovers(self) -> None:
         left = _records(self.folder)
@@ -158,7 +157,7 @@ class Supervisor:
                 child.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 say(f"• {name} did not stop within {STOP_SECONDS:.0f} s: killed")
-        _kill_group(child.pid)
+        kill_group(child.pid)
         child.wait()
         self._children.remove(entry)
         _record_file(self.folder, name).unlink(missing_ok=True)
@@ -225,10 +224,10 @@ def _stop_group(record: Record) -> None:
     deadline = time.monotonic() + STOP_SECONDS
     while record.is_alive() and time.monotonic() < deadline:
         time.sleep(0.05)
-    _kill_group(record.pid)
+    kill_group(record.pid)
 
 
-def _kill_group(pid: int) -> None:
+def kill_group(pid: int) -> None:
     """Kills what a process left in its session; its number is its group's (start_new_session)."""
     try:
         os.killpg(pid, signal.SIGKILL)

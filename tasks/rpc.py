@@ -63,7 +63,7 @@ def choose_port(asked: int | None, preferred: int, variable: str) -> int:
                 f"{variable} out and a free one is chosen."
             )
         return asked
-    if is_free(preferred):
+    if preferred and is_free(preferred):
         return preferred
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
