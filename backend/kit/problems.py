@@ -44,7 +44,7 @@ class Problem(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
-    headers: Mapping[str, str] = {}
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
@@ -100,4 +100,4 @@ class Busy(Problem):
     """A lock was not granted in time."""
 
     status, code = 503, "busy"
-    headers: Mapping[str, str] = {"Retry-After": "2"}
+    headers: ClassVar = {"Retry-After": "2"}

@@ -1,0 +1,241 @@
+"""How a request is handled: authenticated, in one transaction, at most once, audited, and paged.
+
+Rooms write `router = APIRouter(route_class=Route)` and take `CurrentCaller` and `Session` as parameters. A
+GET reads; everything else runs in one transaction together with its audit entry and, under its
+Idempotency-Key, its answer. Nobody commits: the transaction ends here, before the answer leaves.
+"""
+
+import base64
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Annotated, Any, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.kit import audit, idempotency
+from backend.kit.access import WRITERS, Caller
+from backend.kit.database import Database
+from backend.kit.messages import Locale, negotiate
+from backend.kit.problems import InvalidCursor
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+class Authenticate(Protocol):
+    """Finds the caller of a request or raises Unauthenticated; `app.py` hands in the parties room's."""
+
+    def __call__(self, session: AsyncSession, authorization: str | None) -> Awaitable[Caller]: ...
+
+
+def key_optional(endpoint: Endpoint) -> Endpoint:
+    """Marks an endpoint whose standard knows no Idempotency-Key; the key works there and is not demanded."""
+    endpoint.key_optional = True  # type: ignore[attr-defined]
+    return endpoint
+
+
+def answers_with_secret(endpoint: Endpoint) -> Endpoint:
+    """Marks an endpoint whose answer must not be kept for a repetition."""
+    endpoint.answers_with_secret = True  # type: ignore[attr-defined]
+    return endpoint
+
+
+class Route(APIRoute):
+    """The one place where transactions of requests begin and end."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        methods = self.methods or set()
+
+        async def read(request: Request) -> Response:
+            async with _database(request).reading() as session:
+                await _authenticate(request, session)
+                request.state.session = session
+                return await handle(request)
+
+        async def change(request: Request) -> Response:
+            database = _database(request)
+            # Before the write lock is taken: the body has arrived whole and the caller is known.
+            body = await request.body()
+            async with database.reading() as session:
+                caller = await _authenticate(request, session)
+            caller.require(*WRITERS)
+            key = self._key(request)
+            if key is None:
+                async with database.transaction() as session:
+                    return await self._carry_out(request, session, caller, handle)
+            print_ = idempotency.fingerprint(
+                request.method,
+                request.url.path,
+                request.url.query,
+                request.headers.get("content-type", ""),
+                body,
+            )
+            held = request.app.state.running.hold(caller.ledger_id, caller.party_id, key)
+            async with held, database.transaction() as session:
+                done = await idempotency.find(session, caller.ledger_id, caller.party_id, key)
+                if done is not None:
+                    return _replay(done, print_)
+                response = await self._carry_out(request, session, caller, handle)
+                if response.status_code < 400:
+                    self._keep(session, caller, key, print_, response)
+                return response
+
+        return read if methods <= SAFE_METHODS else change
+
+    def _key(self, request: Request) -> str | None:
+        key = request.headers.get("idempotency-key")
+        if key is not None:
+            return idempotency.check_key(key)
+        if request.method == "POST" and not getattr(self.endpoint, "key_optional", False):
+            raise idempotency.KeyMissing()
+        return None
+
+    async def _carry_out(
+        self,
+        request: Request,
+        session: AsyncSession,
+        caller: Caller,
+        handle: Callable[[Request], Awaitable[Response]],
+    ) -> Response:
+        request.state.session = session
+        response = await handle(request)
+        if response.status_code < 400:
+            await audit.record(
+                session,
+                ledger_id=caller.ledger_id,
+                party_id=caller.party_id,
+                user_id=caller.user_id,
+                action=f"{request.method} {self.path_format}",
+                subject=getattr(request.state, "audit_subject", None) or request.url.path[:200],
+                request_id=request_id(request),
+                detail={"status": response.status_code},
+            )
+        return response
+
+    def _keep(self, session: AsyncSession, caller: Caller, key: str, print_: str, response: Response) -> None:
+        secret = getattr(self.endpoint, "answers_with_secret", False)
+        kept = {
+            name: value for name, value in response.headers.items() if name in ("content-type", "location")
+        }
+        session.add(
+            idempotency.IdempotentRequest(
+                ledger_id=caller.ledger_id,
+                party_id=caller.party_id,
+                key=key,
+                fingerprint=print_,
+                status=response.status_code,
+                headers=kept,
+                body=None if secret else bytes(response.body),
+            )
+        )
+
+
+def _replay(done: idempotency.IdempotentRequest, print_: str) -> Response:
+    if done.fingerprint != print_:
+        raise idempotency.KeyReused(key=done.key)
+    if done.body is None:
+        raise idempotency.AnswerNotKept()
+    return Response(done.body, done.status, dict(done.headers) | {"Idempotent-Replayed": "true"})
+
+
+async def _authenticate(request: Request, session: AsyncSession) -> Caller:
+    authenticate: Authenticate = request.app.state.authenticate
+    caller = await authenticate(session, request.headers.get("authorization"))
+    request.state.caller = caller
+    return caller
+
+
+def _database(request: Request) -> Database:
+    database: Database = request.app.state.database
+    return database
+
+
+def request_id(request: Request) -> str | None:
+    """The id of this request, as in the X-Request-Id header of its answer."""
+    value: str | None = getattr(request.state, "request_id", None)
+    return value
+
+
+def audit_subject(request: Request, subject: str) -> None:
+    """Names what the request changed, such as "receivable:0190…", for the audit entry."""
+    request.state.audit_subject = subject
+
+
+def _session(request: Request) -> AsyncSession:
+    session: AsyncSession = request.state.session
+    return session
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+def _locale(request: Request) -> Locale:
+    return negotiate(request.headers.get("accept-language"))
+
+
+Session = Annotated[AsyncSession, Depends(_session)]
+"""The session of the request's transaction (for a GET, one that can only read)."""
+CurrentCaller = Annotated[Caller, Depends(_caller)]
+"""The authenticated user behind the request."""
+CurrentLocale = Annotated[Locale, Depends(_locale)]
+"""The language to answer in."""
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", description="Any unique text, the same when the request is repeated."),
+]
+"""The request's key, for endpoints that pass it on to the outbox."""
+
+Item = TypeVar("Item")
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of a list. `next` is the cursor of the following page, null on the last."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: Sequence[Item]
+    next: str | None = Field(description="Pass as `cursor` to get the following page; null on the last page.")
+
+
+class PageQuery(BaseModel):
+    """Where to start and how much to give."""
+
+    cursor: str | None = Field(default=None, max_length=512, description="`next` of the page before.")
+    limit: int = Field(default=50, ge=1, le=200, description="How many items at most.")
+
+
+Paging = Annotated[PageQuery, Query()]
+
+
+async def page(
+    session: AsyncSession, statement: Select[Any], id_column: Any, paging: PageQuery
+) -> tuple[Sequence[Any], str | None]:
+    """The rows of one page, newest first, and the cursor of the next.
+
+    `id_column` is a UUIDv7 column: its order is the order of creation, it never changes, and so a page never
+    repeats or skips a row that was there when the first page was asked for. Raises InvalidCursor.
+    """
+    if paging.cursor is not None:
+        statement = statement.where(id_column < _decode_cursor(paging.cursor))
+    rows = (await session.scalars(statement.order_by(id_column.desc()).limit(paging.limit + 1))).all()
+    shown = rows[: paging.limit]
+    following = _encode_cursor(getattr(shown[-1], id_column.key)) if len(rows) > paging.limit else None
+    return shown, following
+
+
+def _encode_cursor(last: UUID) -> str:
+    return base64.urlsafe_b64encode(last.bytes).rstrip(b"=").decode()
+
+
+def _decode_cursor(cursor: str) -> UUID:
+    try:
+        return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
+    except ValueError:
+        raise InvalidCursor() from None

@@ -1,0 +1,183 @@
+"""Ledgers, parties, their users and keys, and the accounts the chain says they have."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.kit.access import Owned
+from backend.kit.clock import now
+from backend.kit.database import Address, Base, Json, UtcTime
+from backend.kit.ids import uuid7
+
+
+class Ledger(Base):
+    """A deployment of the contracts on a chain. Its id follows from both (chain/contracts.py)."""
+
+    __tablename__ = "ledgers"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(100))
+    chain_id: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(UtcTime, default=now)
+
+
+class Party(Base):
+    """A company or person on a ledger: one canonical tax number, many other names and identifiers."""
+
+    __tablename__ = "parties"
+    __table_args__ = (UniqueConstraint("ledger_id", "country", "tax_number"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    ledger_id: Mapped[UUID] = mapped_column(ForeignKey("ledgers.id"), index=True)
+    country: Mapped[str] = mapped_column(String(2))
+    tax_number: Mapped[str] = mapped_column(String(32))
+    name: Mapped[str] = mapped_column(String(200))
+    names: Mapped[list[str]] = mapped_column(Json, default=list)
+    """Other names the party trades under, as they stand on documents."""
+    active: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcTime, default=now)
+
+
+class PartyIdentifier(Owned, Base):
+    """Another identifier of a party: a GLN, D-U-N-S number, LEI, VAT number of a second registration."""
+
+    __tablename__ = "party_identifiers"
+    __table_args__ = (UniqueConstraint("ledger_id", "scheme", "value"),)
+
+    party_id: Mapped[UUID] = mapped_column(ForeignKey("parties.id"), index=True)
+    scheme: Mapped[str] = mapped_column(String(20))
+    value: Mapped[str] = mapped_column(String(100))
+
+
+class PartyAccount(Owned, Base):
+    """The party behind an account on the chain. The chain holds only a commitment; this is its opening."""
+
+    __tablename__ = "party_accounts"
+    __table_args__ = (UniqueConstraint("ledger_id", "account"),)
+
+    party_id: Mapped[UUID] = mapped_column(ForeignKey("parties.id"), index=True)
+    account: Mapped[str] = mapped_column(Address)
+    salt: Mapped[str | None] = mapped_column(String(66))
+
+
+class User(Owned, Base):
+    """Somebody, or some program, acting for a party."""
+
+    __tablename__ = "users"
+
+    party_id: Mapped[UUID] = mapped_column(ForeignKey("parties.id"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    roles: Mapped[list[str]] = mapped_column(Json)
+    active: Mapped[bool] = mapped_column(default=True)
+
+
+class ApiKey(Owned, Base):
+    """A key of a user. Only the hash of its secret is here; `prefix` lets a person recognise it."""
+
+    __tablename__ = "api_keys"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id"), index=True)
+    label: Mapped[str] = mapped_column(String(100))
+    prefix: Mapped[str] = mapped_column(String(12))
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+async def key_with_user(session: AsyncSession, digest: str) -> tuple[ApiKey, User, Party] | None:
+    """The key with this digest, its user and party."""
+    statement = (
+        select(ApiKey, User, Party)
+        .join(User, User.id == ApiKey.user_id)
+        .join(Party, Party.id == User.party_id)
+        .where(ApiKey.digest == digest)
+    )
+    row = (await session.execute(statement)).one_or_none()
+    return None if row is None else (row[0], row[1], row[2])
+
+
+async def party_by_tax_number(
+    session: AsyncSession, ledger_id: UUID, country: str, tax_number: str
+) -> Party | None:
+    """The party with this canonical tax number."""
+    return await session.scalar(
+        select(Party).where(
+            Party.ledger_id == ledger_id, Party.country == country, Party.tax_number == tax_number
+        )
+    )
+
+
+async def party_by_identifier(
+    session: AsyncSession, ledger_id: UUID, scheme: str, value: str
+) -> Party | None:
+    """The party with this other identifier."""
+    return await session.scalar(
+        select(Party)
+        .join(PartyIdentifier, PartyIdentifier.party_id == Party.id)
+        .where(
+            PartyIdentifier.ledger_id == ledger_id,
+            PartyIdentifier.scheme == scheme,
+            PartyIdentifier.value == value,
+        )
+    )
+
+
+async def party_of_account(session: AsyncSession, ledger_id: UUID, account: str) -> Party | None:
+    """The party behind an account on the chain."""
+    return await session.scalar(
+        select(Party)
+        .join(PartyAccount, PartyAccount.party_id == Party.id)
+        .where(PartyAccount.ledger_id == ledger_id, PartyAccount.account == account)
+    )
+
+
+async def accounts_of(session: AsyncSession, party_id: UUID) -> Sequence[str]:
+    """The accounts of a party, oldest first."""
+    statement = select(PartyAccount.account).where(PartyAccount.party_id == party_id)
+    return (await session.scalars(statement.order_by(PartyAccount.id))).all()
+
+
+async def identifiers_of(session: AsyncSession, party_id: UUID) -> Sequence[PartyIdentifier]:
+    """The other identifiers of a party."""
+    statement = select(PartyIdentifier).where(PartyIdentifier.party_id == party_id)
+    return (await session.scalars(statement.order_by(PartyIdentifier.id))).all()
+
+
+def directory(ledger_id: UUID) -> Select[Party]:
+    """All parties of a ledger: its members may know of each other."""
+    return select(Party).where(Party.ledger_id == ledger_id)
+
+
+async def party(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> Party | None:
+    """One party of a ledger."""
+    return await session.scalar(select(Party).where(Party.ledger_id == ledger_id, Party.id == party_id))
+
+
+async def user(session: AsyncSession, ledger_id: UUID, user_id: UUID) -> User | None:
+    """One user of a ledger."""
+    return await session.scalar(select(User).where(User.ledger_id == ledger_id, User.id == user_id))
+
+
+async def key(session: AsyncSession, ledger_id: UUID, key_id: UUID) -> ApiKey | None:
+    """One API key of a ledger."""
+    return await session.scalar(select(ApiKey).where(ApiKey.ledger_id == ledger_id, ApiKey.id == key_id))
+
+
+def users_of(party_id: UUID) -> Select[User]:
+    """The users of a party."""
+    return select(User).where(User.party_id == party_id)
+
+
+def keys_of(user_id: UUID) -> Select[ApiKey]:
+    """The API keys of a user."""
+    return select(ApiKey).where(ApiKey.user_id == user_id)
+
+
+async def count_parties(session: AsyncSession, ledger_id: UUID) -> int:
+    """How many parties a ledger has."""
+    statement = select(func.count()).select_from(Party).where(Party.ledger_id == ledger_id)
+    return (await session.execute(statement)).scalar_one()
