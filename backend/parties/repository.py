@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Select, String, UniqueConstraint, func, select
+from sqlalchemy import ForeignKey, Index, Select, String, UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.kit.access import Owned
 from backend.kit.clock import now
-from backend.kit.database import Address, Base, Json, UtcTime
+from backend.kit.database import Address, Amount, Base, Hash32, Json, UtcTime
 from backend.kit.ids import uuid7
 
 
@@ -181,3 +181,70 @@ async def count_parties(session: AsyncSession, ledger_id: UUID) -> int:
     """How many parties a ledger has."""
     statement = select(func.count()).select_from(Party).where(Party.ledger_id == ledger_id)
     return (await session.execute(statement)).scalar_one()
+
+
+class AccountRecord(Base):
+    """An account as the chain says it is. Kept by the accounts projection."""
+
+    __tablename__ = "accounts"
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(Address, primary_key=True)
+    commitment: Mapped[str] = mapped_column(Hash32)
+    roles: Mapped[int]
+    valid_until: Mapped[datetime] = mapped_column(UtcTime)
+    suspended: Mapped[bool]
+    hosted: Mapped[bool]
+    open: Mapped[bool]
+    """Takes claims without being asked each time."""
+    epoch: Mapped[int]
+    payout: Mapped[str | None] = mapped_column(Address)
+
+
+class Grant(Base):
+    """A key's right to act for an account, as the chain says it is. Kept by the accounts projection."""
+
+    __tablename__ = "account_grants"
+    __table_args__ = (Index("ix_account_grants_key", "ledger_id", "key"),)
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    account: Mapped[str] = mapped_column(Address, primary_key=True)
+    key: Mapped[str] = mapped_column(Hash32, primary_key=True)
+    """An Ethereum address left-padded to 32 bytes, or the RFC 7638 thumbprint of a machine's key."""
+    scopes: Mapped[int]
+    epoch: Mapped[int]
+    starts_at: Mapped[datetime] = mapped_column(UtcTime)
+    ends_at: Mapped[datetime] = mapped_column(UtcTime)
+    amount_limit: Mapped[int] = mapped_column(Amount)
+    """The most one action may be for, in minor units; 2**64 - 1 for no limit."""
+    alone_limit: Mapped[int] = mapped_column(Amount)
+    """Above it a second signer is needed; 2**64 - 1 for never."""
+
+
+def key_of(signer: str) -> str:
+    """The key id of an Ethereum address: left-padded to 32 bytes."""
+    return "0x" + signer[2:].lower().rjust(64, "0")
+
+
+async def has_grant(
+    session: AsyncSession, ledger_id: UUID, account: str, signer: str, scope: int, moment: datetime
+) -> bool:
+    """Whether the signer's key has a grant for the account with `scope` at `moment`."""
+    statement = (
+        select(Grant.scopes)
+        .join(
+            AccountRecord,
+            (AccountRecord.ledger_id == Grant.ledger_id)
+            & (AccountRecord.account == Grant.account)
+            & (AccountRecord.epoch == Grant.epoch),
+        )
+        .where(
+            Grant.ledger_id == ledger_id,
+            Grant.account == account,
+            Grant.key == key_of(signer),
+            Grant.starts_at <= moment,
+            Grant.ends_at >= moment,
+        )
+    )
+    scopes = await session.scalar(statement)
+    return scopes is not None and scopes & scope == scope

@@ -192,3 +192,8 @@ async def get_party(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> P
     if (party := await repository.party(session, ledger_id, party_id)) is None:
         raise NotFound()
     return party
+
+
+async def may_sign(session: AsyncSession, ledger_id: UUID, account: str, signer: str, scope: int) -> bool:
+    """Whether `signer` holds a key with `scope` for `account` now, as far as the index has come."""
+    return await repository.has_grant(session, ledger_id, account, signer, scope, now())

@@ -1,17 +1,28 @@
-"""The `database` fixture: every test that takes it runs on SQLite and on PostgreSQL."""
+"""The database (every test that takes it runs on SQLite and PostgreSQL), the application, users of it."""
 
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from backend.app import create_app
+from backend.chain.abi import Abi
+from backend.chain.contracts import Contract, Contracts
+from backend.kit.access import Role
 from backend.kit.database import Database, prepare_sqlite
 from backend.kit.ids import uuid7
+from backend.kit.settings import load
 from backend.migrations import declared_tables
+from backend.parties import service as parties
 
 POSTGRESQL = os.environ.get("TALLYSTICK_TEST_POSTGRESQL", "postgresql://root@127.0.0.1:5432/test")
 
@@ -71,3 +82,84 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
     yield database
     await database.close()
+
+
+@pytest.fixture
+def contracts() -> Contracts:
+    """A ledger's contracts that no test calls on a chain."""
+    return Contracts(31337, 0, "0x" + "00" * 32, [Contract("Participants", "0x" + "11" * 20, Abi([]))])
+
+
+@pytest.fixture
+def app(database: Database, contracts: Contracts) -> FastAPI:
+    """The whole application on an empty database."""
+    return create_app(load({}), contracts, database)
+
+
+@dataclass
+class User:
+    """A user of a test's party: its key, and a client that sends it."""
+
+    party_id: UUID
+    user_id: UUID
+    key: str
+    client: httpx.AsyncClient
+
+    async def post(self, path: str, **request: Any) -> httpx.Response:
+        """A POST under a key of its own, unless the test gives one."""
+        headers = {"Idempotency-Key": uuid7().hex} | request.pop("headers", {})
+        return await self.client.post(path, headers=headers, **request)
+
+    async def get(self, path: str, **request: Any) -> httpx.Response:
+        return await self.client.get(path, **request)
+
+
+class World:
+    """Admits parties and users to the test's ledger, past the API."""
+
+    def __init__(self, app: FastAPI, database: Database, contracts: Contracts) -> None:
+        self.app, self.database, self.ledger_id = app, database, contracts.ledger_id
+        self.chain_id = contracts.chain_id
+        self._parties = 0
+        self._clients: list[httpx.AsyncClient] = []
+
+    async def user(self, *roles: Role, party_id: UUID | None = None, country: str = "DE") -> User:
+        """A user with `roles` (maker and checker if none), of a new party unless one is named."""
+        async with self.database.transaction() as session:
+            await parties.open_ledger(session, self.ledger_id, name="test", chain_id=self.chain_id)
+            if party_id is None:
+                self._parties += 1
+                party = await parties.admit_party(
+                    session,
+                    self.ledger_id,
+                    country=country,
+                    tax_number=f"{100_000_000 + self._parties}",
+                    name=f"Party {self._parties}",
+                )
+            else:
+                party = await parties.get_party(session, self.ledger_id, party_id)
+            user = await parties.create_user(
+                session, party, name="test", roles=roles or (Role.MAKER, Role.CHECKER)
+            )
+            issued = await parties.create_key(session, user, label="test")
+        client = self.client(Authorization=f"Bearer {issued.secret}")
+        return User(party.id, user.id, issued.secret, client)
+
+    def client(self, **headers: str) -> httpx.AsyncClient:
+        """A client of the application in this process."""
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        client = httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)
+        self._clients.append(client)
+        return client
+
+    async def close(self) -> None:
+        for client in self._clients:
+            await client.aclose()
+
+
+@pytest.fixture
+async def world(app: FastAPI, database: Database, contracts: Contracts) -> AsyncIterator[World]:
+    """Parties and users on the application, with their clients."""
+    world = World(app, database, contracts)
+    yield world
+    await world.close()

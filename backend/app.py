@@ -1,0 +1,73 @@
+"""Composition: the rooms put together into one application. No rules live here."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.utils import get_openapi
+
+import backend.chain.api
+import backend.parties.api
+from backend.chain.actions import Actions
+from backend.chain.contracts import Contracts
+from backend.chain.projections import Projection
+from backend.kit import edge
+from backend.kit.database import Database
+from backend.kit.idempotency import Running
+from backend.kit.settings import Settings
+from backend.parties import service as parties
+from backend.parties.accounts import Accounts
+
+ROUTERS: list[APIRouter] = [backend.parties.api.router, backend.chain.api.router]
+"""Every room's routes."""
+
+
+def projections() -> Sequence[Projection]:
+    """Every room's read model that follows the chain."""
+    return [Accounts()]
+
+
+def register_actions(actions: Actions) -> None:
+    """Every room's handlers for what was signed."""
+
+
+def create_app(settings: Settings, contracts: Contracts, database: Database | None = None) -> FastAPI:
+    """The HTTP application. It opens its own database unless one is handed in."""
+    own = database is None
+    store = database or Database(settings.database_url.get_secret_value())
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        if own:
+            await store.close()
+
+    app = FastAPI(
+        title="Tallystick",
+        version="0.1.0",
+        summary="Receivables finance and supply-chain provenance on an EVM chain",
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.database = store
+    app.state.contracts = contracts
+    app.state.authenticate = parties.authenticate
+    app.state.running = Running()
+    app.state.actions = Actions(contracts, parties.may_sign)
+    register_actions(app.state.actions)
+    edge.install(app, max_body_bytes=settings.max_body_bytes)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """OpenAPI 3.1 of all routes, each with the problem document as its answer to what goes wrong."""
+    if app.openapi_schema is None:
+        app.openapi_schema = get_openapi(
+            title=app.title, version=app.version, summary=app.summary, routes=app.routes
+        )
+    return app.openapi_schema

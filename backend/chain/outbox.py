@@ -1,0 +1,191 @@
+"""The outbox: what the chain is to do, written down in the transaction that wants it done.
+
+Nothing in a request touches the RPC. `enqueue` adds a row; `chain/sender.py` takes it from there; final
+states are final: a retry is a new operation.
+
+    pending: received → simulated → allocated → signed → accepted → mined
+    final:   succeeded (confirmed) · failed (rejected | reverted | expired) · cancelled
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.chain.contracts import Call, Relay
+from backend.chain.repository import Attempt, Operation, Transaction
+from backend.kit.access import Caller, visible_to
+from backend.kit.clock import from_unix, now
+from backend.kit.problems import NotFound, Problem
+
+PENDING, SUCCEEDED, FAILED, CANCELLED = "pending", "succeeded", "failed", "cancelled"
+FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED})
+
+
+class OperationExists(Problem):
+    """The party already has an operation under this key."""
+
+    status, code = 409, "operation-exists"
+
+
+class OperationIsFinal(Problem):
+    """The operation has ended; what ended does not change."""
+
+    status, code = 409, "operation-is-final"
+
+
+class NotRetryable(Problem):
+    """Only a failed or cancelled operation can be sent again."""
+
+    status, code = 409, "operation-not-retryable"
+
+
+async def enqueue(
+    session: AsyncSession,
+    call: Call,
+    *,
+    ledger_id: UUID,
+    party_id: UUID,
+    kind: str,
+    subject: str,
+    user_id: UUID | None = None,
+    idempotency_key: str | None = None,
+) -> Operation:
+    """Writes `call` down to be sent, in the caller's transaction.
+
+    Operations of one `subject` are sent in the order of this call. Where one request makes several
+    operations, give each its own key (`f"{key}/{n}"`). Raises OperationExists when the party has used the
+    key.
+    """
+    operation = Operation(
+        ledger_id=ledger_id,
+        party_id=party_id,
+        user_id=user_id,
+        kind=kind,
+        subject=subject,
+        idempotency_key=idempotency_key,
+        contract=call.contract,
+        target=call.target,
+        data=call.data,
+        relayed=call.relay.to_json() if call.relay else None,
+        expires_at=from_unix(min(call.relay.deadline, 2**33)) if call.relay else None,
+    )
+    session.add(operation)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        raise OperationExists(key=idempotency_key) from error
+    return operation
+
+
+def call_of(operation: Operation) -> Call:
+    """The call an operation stands for."""
+    relay = Relay.from_json(operation.relayed) if operation.relayed else None
+    return Call(operation.contract, operation.target, operation.data, relay)
+
+
+def touch(operation: Operation, sub_status: str, action: str, moment: datetime | None = None) -> None:
+    """Notes the last thing that was done about a pending operation; a final one stays as it is."""
+    if operation.status in FINAL:
+        return
+    operation.sub_status = sub_status
+    operation.last_action = action
+    operation.last_action_at = moment or now()
+
+
+def finish(
+    operation: Operation, status: str, sub_status: str, action: str, error: dict[str, Any] | None = None
+) -> None:
+    """Ends an operation. One that has ended keeps the end it had."""
+    if operation.status in FINAL:
+        return
+    touch(operation, sub_status, action)
+    operation.status = status
+    operation.error = error
+    operation.finished_at = operation.last_action_at
+
+
+async def cancel(session: AsyncSession, operation: Operation) -> None:
+    """Ends an operation that was not sent, or asks the sender to take its place with one that does nothing.
+
+    Raises OperationIsFinal. Whether an operation that was already sent is still stopped, the chain decides.
+    """
+    if operation.status in FINAL:
+        raise OperationIsFinal(status=operation.status)
+    operation.cancel_requested = True
+    if operation.transaction_id is None:
+        finish(operation, CANCELLED, "cancelled", "cancel")
+    await session.flush()
+
+
+async def retry(session: AsyncSession, operation: Operation) -> Operation:
+    """A new operation that does what a failed or cancelled one was to do. Raises NotRetryable."""
+    if operation.status not in (FAILED, CANCELLED):
+        raise NotRetryable(status=operation.status)
+    return await enqueue(
+        session,
+        call_of(operation),
+        ledger_id=operation.ledger_id,
+        party_id=operation.party_id,
+        user_id=operation.user_id,
+        kind=operation.kind,
+        subject=operation.subject,
+        idempotency_key=f"retry:{operation.id}",
+    )
+
+
+async def get(session: AsyncSession, caller: Caller, operation_id: UUID) -> Operation:
+    """An operation the caller may see, or NotFound."""
+    statement = select(Operation).where(Operation.id == operation_id, visible_to(caller, Operation))
+    if (operation := await session.scalar(statement)) is None:
+        raise NotFound()
+    return operation
+
+
+def listing(
+    caller: Caller,
+    *,
+    status: str | None = None,
+    subject: str | None = None,
+    key: str | None = None,
+    transaction_hash: str | None = None,
+) -> Any:
+    """A statement for the operations the caller may see, narrowed down by what is given."""
+    statement = select(Operation).where(visible_to(caller, Operation))
+    if status is not None:
+        statement = statement.where(Operation.status == status)
+    if subject is not None:
+        statement = statement.where(Operation.subject == subject)
+    if key is not None:
+        first, many = (
+            Operation.idempotency_key == key,
+            Operation.idempotency_key.startswith(f"{key}/", autoescape=True),
+        )
+        statement = statement.where(or_(first, many))
+    if transaction_hash is not None:
+        holder = select(Attempt.transaction_id).where(
+            Attempt.ledger_id == caller.ledger_id, Attempt.hash == transaction_hash
+        )
+        statement = statement.where(Operation.transaction_id.in_(holder))
+    return statement
+
+
+async def transactions_of(
+    session: AsyncSession, operations: Sequence[Operation]
+) -> dict[UUID, tuple[Transaction, str | None]]:
+    """The transaction of each operation that has one, and the hash it is best known by."""
+    ids = {each.transaction_id for each in operations if each.transaction_id is not None}
+    if not ids:
+        return {}
+    rows = (await session.scalars(select(Transaction).where(Transaction.id.in_(ids)))).all()
+    attempts = await session.execute(
+        select(Attempt.transaction_id, Attempt.hash)
+        .where(Attempt.transaction_id.in_(ids))
+        .order_by(Attempt.id)
+    )
+    latest = {row.transaction_id: row.hash for row in attempts}
+    return {row.id: (row, row.mined_hash or latest.get(row.id)) for row in rows}

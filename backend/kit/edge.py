@@ -1,0 +1,149 @@
+"""What every request meets first and every answer last: an id, a limit on the body, a problem document."""
+
+import logging
+import re
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.kit import problems
+from backend.kit.database import is_lock_error
+from backend.kit.ids import uuid7
+from backend.kit.messages import negotiate
+from backend.kit.problems import FieldError, Problem
+from backend.kit.web import request_id
+
+log = logging.getLogger("tallystick.http")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+
+class BodyTooLarge(Problem):
+    """The request's body passes the limit of this server."""
+
+    status, code = 413, "body-too-large"
+
+
+class MethodNotAllowed(Problem):
+    """The address exists and does not take this method."""
+
+    status, code = 405, "method-not-allowed"
+
+
+class RequestIds:
+    """Gives each request an id: the client's X-Request-Id where it is a harmless one, else a new UUIDv7."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        chosen = given if _REQUEST_ID.fullmatch(given) else str(uuid7())
+        scope.setdefault("state", {})["request_id"] = chosen
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", chosen.encode())]
+            await send(message)
+
+        await self.app(scope, receive, send_with_id)
+
+
+class BodyLimit:
+    """Refuses a body above `limit` bytes, whether it says so in advance or not."""
+
+    def __init__(self, app: ASGIApp, limit: int) -> None:
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        seen = 0
+
+        async def receive_counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.limit:
+                raise BodyTooLarge(limit=self.limit)
+            return message
+
+        await self.app(scope, receive_counted, send)
+
+
+def install(app: FastAPI, *, max_body_bytes: int) -> None:
+    """Puts the edge around an application."""
+    app.add_middleware(BodyLimit, limit=max_body_bytes)
+    app.add_middleware(RequestIds)
+    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(Exception, _on_unexpected)
+
+
+def answer(request: Request, problem: Problem) -> JSONResponse:
+    """A problem as an answer, in the reader's language."""
+    body = problem.body(negotiate(request.headers.get("accept-language")))
+    if (given := request_id(request)) is not None:
+        body["request_id"] = given
+    return JSONResponse(
+        body, status_code=problem.status, headers=dict(problem.headers), media_type=problems.MEDIA_TYPE
+    )
+
+
+async def _on_problem(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this class
+    return answer(request, error)
+
+
+async def _on_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
+    mistakes = [
+        FieldError(_pointer(each["loc"]), each["type"].replace("_", "-"), detail=each["msg"])
+        for each in error.errors()
+    ]
+    return answer(request, problems.InvalidRequest(errors=mistakes))
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    if error.status_code == 404:
+        return answer(request, problems.NotFound())
+    if error.status_code == 405:
+        return answer(request, MethodNotAllowed(method=request.method))
+    problem = _Other(reason=str(error.detail).rstrip("."))
+    response = answer(request, problem)
+    response.status_code = error.status_code
+    return response
+
+
+class _Other(Problem):
+    """Whatever the framework itself refuses."""
+
+    status, code = 400, "request-refused"
+
+
+async def _on_database(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, DBAPIError) and is_lock_error(error):
+        return answer(request, problems.Busy())
+    return await _on_unexpected(request, error)
+
+
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("request %s failed", request_id(request), exc_info=error)
+    return answer(request, Problem(request_id=request_id(request)))
+
+
+def _pointer(location: tuple[Any, ...]) -> str:
+    """A JSON pointer (RFC 6901) into the body; `/query/limit` and the like for what stands elsewhere."""
+    parts = location[1:] if location and location[0] == "body" else location
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
