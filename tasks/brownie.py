@@ -7,7 +7,7 @@ with exactly one network in it: the chain that was asked for.
 import json
 from pathlib import Path
 
-from tasks.environment import DATA, VENV, child_environment
+from tasks.environment import DATA, ROOT, VENV, child_environment
 
 DEVELOPMENT = "development"
 
@@ -25,7 +25,7 @@ def development_home(name: str, url: str) -> Path:
 
 
 def environment_in(home: Path, **extra: str) -> dict[str, str]:
-    return child_environment(HOME=str(home), **extra)
+    return child_environment(HOME=str(home), PYTHONPATH=str(ROOT), **extra)
 
 
 def run_script(name: str, network: str, *arguments: str) -> list[str]:

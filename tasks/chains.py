@@ -125,7 +125,7 @@ def _flags(options: dict[str, object]) -> list[str]:
 
 def _fund_deployer(network: Network, url: str) -> None:
     """Gives the deployer of a local chain the coins a faucet would give it on a public one."""
-    keystore = network.keys / "deployer.json"
+    keystore = network.keys / "deployer.key.json"
     if not keystore.exists():
         return
     address = "0x" + json.loads(keystore.read_text())["address"].removeprefix("0x")
