@@ -30,7 +30,10 @@ def decimal(text: str | None) -> Decimal | None:
         return None
     if len(text) > _MAX_LENGTH or not _DECIMAL.fullmatch(text):
         raise AmountError(f"not a decimal number: {text[:_MAX_LENGTH]!r}")
-    return Decimal(text)
+    value = Decimal(text)
+    if value and not -_MAX_LENGTH < value.adjusted() < _MAX_LENGTH:
+        raise AmountError(f"too large or too small for an amount: {text!r}")
+    return value
 
 
 def minor_units(amount: Decimal, currency: str) -> int:

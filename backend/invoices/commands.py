@@ -1,0 +1,107 @@
+"""`tallystick invoices …`: reading invoices on one's own machine. No network, no chain, no database."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from backend.invoices import summary
+from backend.invoices.formats.errors import Unreadable
+from backend.invoices.gates.judge import PROFILES, Facts, judge
+from backend.invoices.reading import read_with_xml
+from backend.invoices.validation.check import validate
+from backend.kit import clock
+from backend.kit.messages import LOCALES, Locale
+
+MAX_BYTES = 50_000_000
+
+app = typer.Typer(name="invoices", help="Read and check invoice files on this machine.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Read and check invoice files on this machine."""
+
+
+@app.command()
+def read(
+    paths: Annotated[list[Path], typer.Argument(help="Files, or folders with everything in them.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a file.")] = False,
+    profile: Annotated[str, typer.Option(help="Rules of the place: default, eu, cn or in.")] = "default",
+    on: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Judge as of this day instead of today.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Language of the sentences: en or zh.")] = "en",
+) -> None:
+    """Print what each file says, whether it is valid, and whether it may be financed.
+
+    Exit status 0 if every file could be read, 1 if not.
+    """
+    if profile not in PROFILES:
+        raise typer.BadParameter(f"there is no profile {profile!r}; take one of {', '.join(PROFILES)}")
+    if language not in LOCALES:
+        raise typer.BadParameter(f"there is no language {language!r}; take one of {', '.join(LOCALES)}")
+    today = on.date() if on else clock.now().date()
+    files = [file for path in paths for file in _files(path)]
+    is_watched = len(files) > 1 and sys.stderr.isatty()
+    failed = False
+    for file in track(files, "Reading", console=Console(stderr=True), disable=not is_watched):
+        entry = describe(file, profile, today, language)
+        failed = failed or "error" in entry
+        typer.echo(json.dumps(entry, ensure_ascii=False) if as_json else _words(entry))
+    raise typer.Exit(1 if failed or not files else 0)
+
+
+def describe(file: Path, profile: Any, today: date, locale: Locale) -> dict[str, Any]:
+    """What `read` says of one file: its fields, validation and verdict, or why it could not be read."""
+    try:
+        invoice, root = read_with_xml(_bytes(file))
+    except Unreadable as refusal:
+        return {"file": str(file), "error": {"code": refusal.code, "message": refusal.sentence(locale)}}
+    validation = validate(invoice, root)
+    judgement = judge(invoice, validation, Facts(today=today), profile)
+    return {
+        "file": str(file),
+        **summary.fields(invoice),
+        "validation": summary.validation(validation, locale),
+        "financeable": summary.financeable(judgement, locale),
+    }
+
+
+def _files(path: Path) -> Iterator[Path]:
+    """The file itself, or every file below the folder in order of name."""
+    if path.is_dir():
+        yield from sorted(entry for entry in path.rglob("*") if entry.is_file())
+    else:
+        yield path
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise Unreadable("file-too-large", limit=MAX_BYTES)
+        return file.read_bytes()
+    except OSError as error:
+        raise Unreadable("file-missing", reason=error.strerror or type(error).__name__) from None
+
+
+def _words(entry: dict[str, Any]) -> str:
+    """A few lines for a person."""
+    if "error" in entry:
+        return f"{entry['file']}\n  {entry['error']['message']}\n"
+    lines = [entry["file"]]
+    shown = ("number", "type", "issue_date", "due_date", "payable", "currency")
+    lines += [f"  {name}: {entry[name]}" for name in shown]
+    for name in ("seller", "buyer"):
+        lines.append(f"  {name}: {entry[name]['name']} ({entry[name]['vat'] or '-'})")
+    lines += [f"  validation: {entry['validation']['result']} ({'; '.join(entry['validation']['rules'])})"]
+    lines += [f"    {finding['sentence']}" for finding in entry["validation"]["findings"]]
+    lines += [f"  financeable: {entry['financeable']['result']}"]
+    lines += [f"    {reason['sentence']}" for reason in entry["financeable"]["reasons"]]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,87 @@
+"""`tallystick invoices read`: one JSON line a file, without network, chain or database."""
+
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.invoices.commands import app
+from tests.backend.invoices import samples
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def run(*arguments: object) -> tuple[int, list[dict[str, Any]]]:
+    result = CliRunner().invoke(app, ["read", *map(str, arguments), "--json", "--on", "2026-11-20"])
+    return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_one_line_a_file_with_everything_in_it() -> None:
+    code, lines = run(samples.FOLDER)
+
+    assert code == 0
+    assert {Path(line["file"]).name for line in lines} >= {"tools-ubl.xml", "tools-cii.xml"}
+    ubl = next(line for line in lines if line["file"].endswith("tools-ubl.xml"))
+    assert {name: ubl[name] for name in ubl if name not in {"file", "validation", "financeable"}} == {
+        "format": "ubl-invoice",
+        "number": "ET-2026/0117",
+        "type": "380",
+        "issue_date": "2026-11-02",
+        "due_date": "2027-01-31",
+        "due_date_source": "stated",
+        "currency": "EUR",
+        "payable": 594941,
+        "net": 499950,
+        "tax": 94991,
+        "gross": 594941,
+        "prepaid": None,
+        "seller": {"name": "Example Tools GmbH", "vat": "DE999999911", "registration": "HRB 999001"},
+        "buyer": {"name": "Sample Machines AG", "vat": "DE888888885", "registration": None},
+        "order": "PO-88120",
+        "despatch": "DN-5530",
+        "receipt": "GR-70418",
+        "payee": None,
+        "preceding": [],
+    }
+    assert ubl["validation"]["result"] == "valid"
+    assert ubl["financeable"] == {"result": "yes", "reasons": []}
+
+
+def test_exit_status_one_when_a_file_could_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(samples.UBL)
+    (tmp_path / "b.xml").write_bytes(b"<html/>")
+
+    code, lines = run(tmp_path, tmp_path / "gone.xml")
+
+    assert code == 1
+    assert lines[0]["number"] == "ET-2026/0117"
+    assert lines[1]["error"]["code"] == "xml-is-no-invoice"
+    assert lines[2]["error"] == {
+        "code": "file-missing",
+        "message": "The file cannot be opened: No such file or directory.",
+    }
+
+
+def test_sentences_in_chinese_and_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.xml").write_bytes(samples.changed(samples.UBL, ("Code>380<", "Code>381<")))
+    result = CliRunner().invoke(app, ["read", str(tmp_path), "--language", "zh", "--on", "2026-11-20"])
+
+    assert "贷项通知单" in result.stdout
+    assert "financeable: no" in result.stdout
+
+
+@pytest.mark.parametrize("option", [("--profile", "mars"), ("--language", "fr")])
+def test_an_option_that_does_not_exist_says_which_do(option: tuple[str, str]) -> None:
+    result = CliRunner().invoke(app, ["read", str(samples.FOLDER), *option])
+
+    assert result.exit_code == 2
+    assert option[1] in result.stderr
