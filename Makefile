@@ -1,11 +1,9 @@
 # Every target is `python3 -m tasks <target>`, which works without make too.
 PYTHON ?= python3
-export NETWORK PORT RPC_PORT PARTIES
-
-TARGETS := help setup run demo deploy admit status chain stop test lint contracts
+export NETWORK PORT RPC_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: $(TARGETS)
+.PHONY: help setup run demo test lint contracts chain stop
 
-$(TARGETS):
+help setup run demo test lint contracts chain stop:
 	@$(PYTHON) -m tasks $@

@@ -8,28 +8,44 @@ from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
 
 import backend.chain.api
+import backend.financing.api
 import backend.parties.api
+import backend.receivables.api
 from backend.chain.actions import Actions
 from backend.chain.contracts import Contracts
 from backend.chain.projections import Projection
+from backend.financing import service as financing
+from backend.financing.projection import Sales
 from backend.kit import edge
 from backend.kit.database import Database
 from backend.kit.idempotency import Running
 from backend.kit.settings import Settings
 from backend.parties import service as parties
 from backend.parties.accounts import Accounts
+from backend.receivables import service as receivables
+from backend.receivables.currencies import Currencies
+from backend.receivables.movements import PermitHandler
+from backend.receivables.projection import FingerprintRegister, Receivables
 
-ROUTERS: list[APIRouter] = [backend.parties.api.router, backend.chain.api.router]
+ROUTERS: list[APIRouter] = [
+    backend.parties.api.router,
+    backend.chain.api.router,
+    backend.receivables.api.router,
+    backend.financing.api.router,
+]
 """Every room's routes."""
 
 
 def projections() -> Sequence[Projection]:
     """Every room's read model that follows the chain."""
-    return [Accounts()]
+    return [Accounts(), Currencies(), FingerprintRegister(), Receivables(), Sales()]
 
 
 def register_actions(actions: Actions) -> None:
     """Every room's handlers for what was signed."""
+    receivables.SignedHandlers(actions)
+    PermitHandler(actions)
+    financing.SignedHandlers(actions)
 
 
 def create_app(settings: Settings, contracts: Contracts, database: Database | None = None) -> FastAPI:

@@ -146,6 +146,12 @@ async def get(session: AsyncSession, caller: Caller, operation_id: UUID) -> Oper
     return operation
 
 
+async def has_failed(session: AsyncSession, operation_id: UUID | None) -> bool:
+    """Whether the operation ended without having done anything."""
+    operation = await session.get(Operation, operation_id) if operation_id else None
+    return operation is not None and operation.status in (FAILED, CANCELLED)
+
+
 def listing(
     caller: Caller,
     *,

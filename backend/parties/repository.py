@@ -135,6 +135,18 @@ async def party_of_account(session: AsyncSession, ledger_id: UUID, account: str)
     )
 
 
+async def names_of_accounts(
+    session: AsyncSession, ledger_id: UUID, accounts: Sequence[str]
+) -> dict[str, str]:
+    """Party names by account."""
+    statement = (
+        select(PartyAccount.account, Party.name)
+        .join(Party, Party.id == PartyAccount.party_id)
+        .where(PartyAccount.ledger_id == ledger_id, PartyAccount.account.in_(accounts))
+    )
+    return {row.account: row.name for row in await session.execute(statement)}
+
+
 async def accounts_of(session: AsyncSession, party_id: UUID) -> Sequence[str]:
     """The accounts of a party, oldest first."""
     statement = select(PartyAccount.account).where(PartyAccount.party_id == party_id)

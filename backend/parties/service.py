@@ -1,6 +1,6 @@
 """What can be done with parties, users and keys. Each function works in the transaction it is given."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,15 @@ from backend.kit.access import Caller, Role, Unauthenticated
 from backend.kit.clock import now
 from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
 from backend.parties import model, repository
-from backend.parties.repository import ApiKey, Ledger, Party, PartyAccount, PartyIdentifier, User
+from backend.parties.repository import (
+    AccountRecord,
+    ApiKey,
+    Ledger,
+    Party,
+    PartyAccount,
+    PartyIdentifier,
+    User,
+)
 
 
 class PartyExists(Problem):
@@ -192,6 +200,38 @@ async def get_party(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> P
     if (party := await repository.party(session, ledger_id, party_id)) is None:
         raise NotFound()
     return party
+
+
+async def account_in_role(session: AsyncSession, ledger_id: UUID, party_id: UUID, role: int) -> str | None:
+    """The first account of the party whose admission gives `role` (a `ROLE_…` bit of Participants)."""
+    for account in await repository.accounts_of(session, party_id):
+        record = await session.get(AccountRecord, (ledger_id, account))
+        if record is not None and record.roles & role:
+            return account
+    return None
+
+
+async def account_open(session: AsyncSession, ledger_id: UUID, account: str) -> bool:
+    """Whether the account takes claims without being asked each time."""
+    record = await session.get(AccountRecord, (ledger_id, account))
+    return record is not None and record.open
+
+
+async def accounts_of(session: AsyncSession, party_id: UUID) -> Sequence[str]:
+    """The accounts of a party, oldest first."""
+    return await repository.accounts_of(session, party_id)
+
+
+async def party_of_account(session: AsyncSession, ledger_id: UUID, account: str) -> Party | None:
+    """The party behind an account on the chain."""
+    return await repository.party_of_account(session, ledger_id, account)
+
+
+async def names_of_accounts(
+    session: AsyncSession, ledger_id: UUID, accounts: Sequence[str]
+) -> dict[str, str]:
+    """The name of the party behind each account: members of a ledger may know of each other."""
+    return await repository.names_of_accounts(session, ledger_id, accounts)
 
 
 async def may_sign(session: AsyncSession, ledger_id: UUID, account: str, signer: str, scope: int) -> bool:

@@ -92,6 +92,21 @@ class Ledger:
         self.closed += amount
         return units
 
+    def set_aside(self, holder: str, amount: int, units: int) -> None:
+        """Takes `units` of `holder`, carrying `amount` of what is unpaid, out into a lot with accounts of its
+        own."""
+        if not 0 < amount <= self.unpaid_share(holder) or not 0 < units <= self.units_of(holder):
+            raise AccountingError(f"{holder} has no {units} units that carry {amount}")
+        self._touch(holder).units -= units
+        self.units -= units
+        self.face -= amount
+
+    def retire(self, holder: str) -> None:
+        """Ends `holder`'s units once nothing more can come for them; what it is owed stays owed."""
+        lot = self._touch(holder)
+        self.units -= lot.units
+        lot.units = 0
+
     def redeemable(self, holder: str) -> int:
         """What `redeem` would pay `holder` now."""
         lot = self.lots.get(holder, Lot(checkpoint=self.index))

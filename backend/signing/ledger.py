@@ -31,6 +31,8 @@ class Token:
     decimals: int
     currency: str
     exponent: int
+    name: str
+    """The name in its EIP-712 domain (EIP-2612); the version is "1"."""
 
     def amount(self, minor: int) -> str:
         """`minor` units of the currency in the way people write them: `EUR 1,234.50`."""
@@ -81,10 +83,15 @@ def parse(path: Path) -> Ledger:
     file."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
+        contracts = {name: _address(entry) for name, entry in record["contracts"].items()}
+        domains = {_address(entry): _domain_name(entry) for entry in record["contracts"].values()}
+        tokens = {
+            _address(at): _token(entry, domains.get(_address(at))) for at, entry in record["tokens"].items()
+        }
         return Ledger(
             chain_id=_positive(record["chain_id"]),
-            contracts={name: _address(entry) for name, entry in record["contracts"].items()},
-            tokens={_address(at): _token(entry) for at, entry in record["tokens"].items()},
+            contracts={name: at for name, at in contracts.items() if at not in tokens},
+            tokens=tokens,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise LedgerError(f"{path} is not a deployment record ({type(error).__name__}: {error})") from error
@@ -118,11 +125,17 @@ def _positive(value: Any) -> int:
     return value
 
 
-def _token(entry: Any) -> Token:
+def _domain_name(entry: Any) -> str | None:
+    domain = entry.get("eip712") if isinstance(entry, Mapping) else None
+    return str(domain["name"]) if domain else None
+
+
+def _token(entry: Any, domain_name: str | None) -> Token:
     decimals, exponent = entry["decimals"], entry["exponent"]
     if type(decimals) is not int or type(exponent) is not int or not 0 <= exponent <= decimals <= 36:
         raise ValueError(f"token decimals {decimals!r}, exponent {exponent!r}")
-    return Token(str(entry["symbol"]), decimals, str(entry["currency"]), exponent)
+    name = entry.get("name") or domain_name or entry["symbol"]
+    return Token(str(entry["symbol"]), decimals, str(entry["currency"]), exponent, str(name))
 
 
 def _grouped(value: int, places: int) -> str:

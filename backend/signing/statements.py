@@ -49,6 +49,14 @@ TERMS = (
 )
 """The members of `contracts/types/Terms.sol`, which an action signs flat and a confirmation as a struct."""
 
+PARCEL = "Parcel(bytes32 id,uint64 units,uint64 minUnpaid)"
+OFFER = (
+    "Offer(address buyer,address seller,Parcel[] parcels,address token,uint64 price,uint64 reserve,"
+    "uint8 recourse,uint64 repurchasePrice,bool acceptDispute,bytes32 agreement,bytes32 law,uint32 lockTime,"
+    "uint40 expiry,address signer,uint256 nonce)"
+)
+"""A buyer's offer (`contracts/types/Sale.sol`) and the units it is for."""
+
 _RELAYED = "uint256 nonce,uint256 deadline,uint256 gasFloor"
 _BOUND = "uint256 nonce,uint256 deadline"
 
@@ -70,6 +78,8 @@ _ALL = (
     _action("Receivables", "PayAsDebtor", f"{TERMS},uint8 lot,uint64 amount"),
     _action("Receivables", "Redeem", "bytes32 id,address account"),
     _action("Participants", "SetStandingConsent", "address account,bool open"),
+    Statement("Financing", OFFER + PARCEL),
+    Statement("Financing", f"Accept(Offer offer,uint64 minPrice,{_RELAYED}){OFFER}{PARCEL}"),
     Statement(TOKEN, f"Permit(address owner,address spender,uint256 value,{_BOUND})"),
 )
 

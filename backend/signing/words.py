@@ -8,6 +8,7 @@ shown.
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from backend.kit.messages import Locale, text
@@ -70,6 +71,33 @@ class _Writer:
             rules=_hex(terms["rules"]),
         )
 
+    def offer(self, offer: Mapping[str, Any]) -> None:
+        money = partial(self.money, offer["token"])
+        self.say("offer-parties", buyer=self.who(offer["buyer"]), seller=self.who(offer["seller"]))
+        for parcel in offer["parcels"]:
+            unpaid = money(parcel["minUnpaid"])
+            self.say("offer-parcel", units=f"{parcel['units']:,}", id=_hex(parcel["id"]), unpaid=unpaid)
+        self.say("offer-price", price=money(offer["price"]), token=offer["token"])
+        if offer["reserve"]:
+            self.say("offer-reserve", reserve=money(offer["reserve"]))
+        if offer["recourse"] > 1:
+            raise Refused("sign-bad-value", problem=f"recourse {offer['recourse']}")
+        self.say(
+            ("offer-without-recourse", "offer-with-recourse")[offer["recourse"]],
+            price=money(offer["repurchasePrice"]),
+        )
+        if offer["acceptDispute"]:
+            self.say("offer-accept-dispute")
+        if offer["lockTime"]:
+            self.say("offer-lock", seconds=offer["lockTime"])
+        self.say("offer-agreement", agreement=_hex(offer["agreement"]), law=_hex(offer["law"]))
+        self.say(
+            "offer-until",
+            expiry=self.when(offer["expiry"]),
+            signer=self.who(offer["signer"]),
+            nonce=offer["nonce"],
+        )
+
 
 def lines(document: Document, locale: Locale, names: Names | None = None) -> list[str]:
     """The sentences of `document`, most important first. `names` are the reader's own names for addresses.
@@ -77,14 +105,21 @@ def lines(document: Document, locale: Locale, names: Names | None = None) -> lis
     Raises `Refused` when a value has no honest words: an unknown token, another sentence than the
     undertaking's.
     """
-    message = dict(document.message)
     writer = _Writer(document, locale, names or {})
-    _WORDS[document.statement.name](writer, message, document)
+    message = document.message
+    writer.said += summary(document, locale, names)
     if "deadline" in message:
         writer.say("deadline", deadline=writer.when(message["deadline"]), nonce=message["nonce"])
     if "gasFloor" in message:
         writer.say("gas-floor", gas=message["gasFloor"])
     writer.say("where", contract=writer.who(document.contract), chain_id=document.ledger.chain_id)
+    return writer.said
+
+
+def summary(document: Document, locale: Locale, names: Names | None = None) -> list[str]:
+    """The sentences of `lines` without those that only bound the signature's use."""
+    writer = _Writer(document, locale, names or {})
+    _WORDS[document.statement.name](writer, document.message, document)
     return writer.said
 
 
@@ -146,6 +181,17 @@ def _redeem(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
     writer.say("redeem", id=_hex(message["id"]), account=writer.who(message["account"]))
 
 
+def _offer(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say("offer")
+    writer.offer(message)
+
+
+def _accept(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    least = writer.money(message["offer"]["token"], message["minPrice"])
+    writer.say("accept", least=least)
+    writer.offer(message["offer"])
+
+
 def _consent(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
     writer.say("consent" if message["open"] else "consent-ended", account=writer.who(message["account"]))
 
@@ -179,5 +225,7 @@ _WORDS: dict[str, Callable[[_Writer, Mapping[str, Any], Document], None]] = {
     "PayAsDebtor": _pay_as_debtor,
     "Redeem": _redeem,
     "SetStandingConsent": _consent,
+    "Offer": _offer,
+    "Accept": _accept,
     "Permit": _permit,
 }

@@ -89,6 +89,13 @@ class Life(RuleBasedStateMachine):
         assert self.ledger.redeem(holder) == expected
         assert self.ledger.redeemable(holder) == 0
 
+    @precondition(lambda self: self.ledger.unpaid == 0)
+    @rule(holder=st.sampled_from(HOLDERS))
+    def retire(self, holder):
+        owed = self.ledger.redeemable(holder)
+        self.ledger.retire(holder)
+        assert (self.ledger.units_of(holder), self.ledger.redeemable(holder)) == (0, owed)
+
     @invariant()
     def nothing_is_lost(self):
         if hasattr(self, "ledger"):

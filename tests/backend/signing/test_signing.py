@@ -1,5 +1,6 @@
 """The local signer: what it shows, what it refuses, and that its signature is the signer's."""
 
+import copy
 import json
 from pathlib import Path
 
@@ -26,7 +27,11 @@ def address(number: int) -> str:
 
 EURO, YEN = address(50), address(51)
 CONTRACTS = {"Receivables": address(40), "Participants": address(41), "Financing": address(42)}
-LEDGER = Ledger(CHAIN, CONTRACTS, {EURO: Token("tEUR", 6, "EUR", 4), YEN: Token("tJPY", 18, "JPY", 18)})
+LEDGER = Ledger(
+    CHAIN,
+    CONTRACTS,
+    {EURO: Token("tEUR", 6, "EUR", 4, "Test euro"), YEN: Token("tJPY", 18, "JPY", 18, "Test yen")},
+)
 TERMS = {
     "supplier": address(1),
     "debtor": address(2),
@@ -44,6 +49,25 @@ TERMS = {
     "documentRoot": b"\x02" * 32,
     "rules": b"\x03" * 32,
 }
+PARCEL = {"id": b"\x04" * 32, "units": 5_950_000, "minUnpaid": 5_950_000}
+OFFER = {
+    "buyer": address(3),
+    "seller": address(1),
+    "parcels": [PARCEL],
+    "token": EURO,
+    "price": 5_800_000,
+    "reserve": 100_000,
+    "recourse": 1,
+    "repurchasePrice": 5_700_000,
+    "acceptDispute": True,
+    "agreement": b"\x05" * 32,
+    "law": b"\x06" * 32,
+    "lockTime": 86_400,
+    "expiry": NOW + 100,
+    "signer": address(9),
+    "nonce": 77,
+}
+_STRUCTS = {"Terms": TERMS, "Offer": OFFER, "Parcel": PARCEL, "Parcel[]": [PARCEL]}
 _SAMPLE = {
     "address": address(7),
     "uint256": NOW + 100,
@@ -56,12 +80,11 @@ _SAMPLE = {
 
 
 def sample(statement: Statement) -> dict:
-    message = {name: TERMS if kind == "Terms" else _SAMPLE.get(kind) for name, kind in statement.members}
-    return (
-        message
-        | {name: TERMS[name] for name in message if name in TERMS}
-        | ({"spender": CONTRACTS["Receivables"]} if "spender" in message else {})
-    )
+    plain = {**TERMS, **OFFER, "spender": CONTRACTS["Receivables"]}
+    return {
+        name: copy.deepcopy(plain.get(name) or _STRUCTS.get(kind) or _SAMPLE[kind])
+        for name, kind in statement.members
+    }
 
 
 def document(statement: Statement, message: dict, **domain) -> dict:
@@ -74,6 +97,20 @@ def document(statement: Statement, message: dict, **domain) -> dict:
 
 def said(statement: Statement, message: dict, locale="en") -> str:
     return "\n".join(lines(check(document(statement, message), LEDGER, now=NOW), locale))
+
+
+def alterations(structs: dict, struct: str, message: dict):
+    """The message with one atomic member changed, for each member at whatever depth."""
+    for member, kind in structs[struct]:
+        if kind in structs:
+            for changed, name in alterations(structs, kind, message[member]):
+                yield {**message, member: changed}, name
+        elif kind.endswith("[]"):
+            for changed, name in alterations(structs, kind[:-2], message[member][0]):
+                yield {**message, member: [changed]}, name
+            yield {**message, member: message[member] * 2}, member
+        else:
+            yield {**message, member: altered(kind, message[member])}, member
 
 
 def altered(kind: str, value):
@@ -94,15 +131,7 @@ def test_every_member_is_shown_so_changing_any_changes_the_words(name):
     message = sample(statement)
     plain = {locale: said(statement, message, locale) for locale in LOCALES}
     assert plain["en"] != plain["zh"]
-    changes = [
-        ({**message, m: altered(kind, message[m])}, m) for m, kind in statement.members if kind != "Terms"
-    ]
-    if "terms" in message:
-        changes += [
-            ({**message, "terms": {**TERMS, m: altered(k, TERMS[m])}}, m)
-            for m, k in statement.structs["Terms"]
-        ]
-    for changed, member in changes:
+    for changed, member in alterations(statement.structs, name, message):
         for locale in LOCALES:
             try:
                 assert said(statement, changed, locale) != plain[locale], f"{member} is not shown"

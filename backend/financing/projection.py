@@ -1,0 +1,44 @@
+"""Keeps sales equal to the chain (see `chain/projections.py`)."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.chain.projections import Event
+from backend.financing import repository
+from backend.financing.repository import Sale
+
+_STATUS = {"Sold": "done", "CashAwaited": "locked", "CashAcknowledged": "done", "SaleLapsed": "lapsed"}
+
+
+class Sales:
+    """Folds the events of a sale into its row."""
+
+    name = "sales"
+
+    def subjects(self, event: Event) -> Iterable[str]:
+        """The sale an event is about."""
+        if event.contract == "Financing" and "sale" in event.args:
+            yield event.args["sale"]
+
+    async def rebuild(
+        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+    ) -> None:
+        """Makes the sale's row what its events say."""
+        row: Sale | None = None
+        for event in events:
+            if event.name in {"Sold", "CashAwaited"}:
+                row = Sale(
+                    ledger_id=ledger_id,
+                    sale=key,
+                    seller=event.args["seller"],
+                    buyer=event.args["buyer"],
+                    offer=event.args["offer"],
+                    status=_STATUS[event.name],
+                    time=event.block_time,
+                    tx_hash=event.tx_hash,
+                )
+            elif row is not None and event.name in _STATUS:
+                row.status = _STATUS[event.name]
+        await repository.replace_sale(session, ledger_id, key, row)

@@ -1,0 +1,155 @@
+"""Prepares what parties sign about receivables: typed data, and its words from the same code the signer
+uses."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntEnum
+from typing import Any
+from uuid import UUID
+
+from eth_utils.address import is_address
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.chain.actions import Actions
+from backend.chain.repository import ActionRecord
+from backend.kit.access import Caller
+from backend.kit.clock import now
+from backend.kit.messages import LOCALES
+from backend.parties.service import names_of_accounts
+from backend.signing.ledger import Ledger
+from backend.signing.statements import STATEMENTS, Statement
+from backend.signing.typed import build, check
+from backend.signing.words import summary
+
+
+class Scope(IntEnum):
+    """What a key may do for an account (`contracts/types/Account.sol`)."""
+
+    MANAGE = 1 << 0
+    ISSUE = 1 << 1
+    CONFIRM = 1 << 2
+    TRANSFER = 1 << 3
+    SELL = 1 << 4
+    BUY = 1 << 5
+    PAY = 1 << 6
+    REDEEM = 1 << 7
+
+
+LIFETIME = timedelta(days=7)
+"""How long a prepared action can be signed and used."""
+GAS_FLOOR = 120_000
+"""Gas that whoever sends a signed action must give it: above every action's own use in steady state, so that
+no sender makes one fail by starving it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What every use case needs: the transaction, who asks, and the mechanism that prepares and takes
+    signatures."""
+
+    session: AsyncSession
+    caller: Caller
+    actions: Actions
+    ledger: Ledger
+
+    @property
+    def ledger_id(self) -> UUID:
+        return self.caller.ledger_id
+
+    def document(
+        self, statement: Statement, message: Mapping[str, Any], *, token: str | None = None
+    ) -> dict[str, Any]:
+        """Typed data of `statement` for its contract on this ledger, or for `token`."""
+        if token is not None:
+            name, contract = self.ledger.tokens[token].name, token
+        else:
+            domain = self.actions.contracts.domain(statement.contract)
+            name, contract = domain["name"], domain["verifyingContract"]
+        return build(statement, chain_id=self.ledger.chain_id, contract=contract, name=name, message=message)
+
+    async def words(self, typed_data: Mapping[str, Any]) -> dict[str, str]:
+        """What typed data says, in every language, with the parties' names; by the signer's own rules."""
+        document = check(typed_data, self.ledger)
+        names = await names_of_accounts(self.session, self.ledger_id, list(_addresses(document.message)))
+        return {locale: "\n".join(summary(document, locale, names)) for locale in LOCALES}
+
+    async def prepare(
+        self,
+        name: str,
+        message: Mapping[str, Any],
+        *,
+        kind: str,
+        subject: str,
+        account: str,
+        scope: Scope,
+        effect: Mapping[str, Any],
+        expires_at: datetime | None = None,
+        token: str | None = None,
+    ) -> ActionRecord:
+        """Puts the statement `name` before the caller's party; what its signature does is the handler of
+        `kind`.
+
+        Members `nonce`, `deadline` and `gasFloor` that the statement has and `message` lacks are filled in.
+        """
+        statement = STATEMENTS[name]
+        expires_at = (expires_at or now() + LIFETIME).replace(microsecond=0)
+        members = {member for member, _ in statement.members}
+        bounds: dict[str, Any] = {"deadline": int(expires_at.timestamp()), "gasFloor": GAS_FLOOR}
+        if "nonce" in members and "nonce" not in message:
+            bounds["nonce"] = await self.actions.next_nonce(self.session, self.ledger_id, account)
+        filled = {**{n: v for n, v in bounds.items() if n in members}, **message}
+        typed_data = self.document(statement, filled, token=token)
+        kept: dict[str, Any] = {n: str(filled[n]) for n in ("nonce", "deadline", "gasFloor") if n in filled}
+        return await self.actions.prepare(
+            self.session,
+            self.caller,
+            kind=kind,
+            subject=subject,
+            account=account,
+            scope=scope,
+            typed_data=typed_data,
+            words=await self.words(typed_data),
+            expires_at=expires_at,
+            effect={**kept, **effect},
+        )
+
+    async def prepare_call(
+        self, name: str, args: Mapping[str, Any], *, kind: str, subject: str, account: str, scope: Scope
+    ) -> ActionRecord:
+        """Puts the signed action `name` before the caller's party; its signature sends the function it names.
+
+        `args` are the function's arguments by name; what is signed holds the members of a struct in its
+        place.
+        """
+        statement = STATEMENTS[name]
+        flat: dict[str, Any] = {}
+        for key, value in args.items():
+            flat.update(value if isinstance(value, Mapping) else {key: value})
+        expires_at = (now() + LIFETIME).replace(microsecond=0)
+        bounds = {"nonce": 0, "deadline": int(expires_at.timestamp()), "gasFloor": GAS_FLOOR}
+        return await self.actions.prepare_call(
+            self.session,
+            self.caller,
+            kind=kind,
+            subject=subject,
+            account=account,
+            scope=scope,
+            contract=statement.contract,
+            function=name[0].lower() + name[1:],
+            args=args,
+            words=await self.words(self.document(statement, flat | bounds)),
+            expires_at=expires_at,
+            gas_floor=GAS_FLOOR,
+        )
+
+
+def _addresses(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and is_address(value):
+        yield value
+    elif isinstance(value, Mapping):
+        for member in value.values():
+            yield from _addresses(member)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _addresses(item)

@@ -1,0 +1,96 @@
+"""Receivables as a caller may see them."""
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+from sqlalchemy import Select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.kit.access import Caller
+from backend.kit.problems import NotFound, Problem
+from backend.parties.service import accounts_of, names_of_accounts
+from backend.receivables import repository, service
+from backend.receivables.desk import Desk
+from backend.receivables.repository import ReceivableRecord, TimelineEntry
+from backend.receivables.views import HoldingView, ReceivableView, holding_view, receivable_view
+
+
+class AccountNotYours(Problem):
+    """The account is not the caller's, or it has several and named none."""
+
+    status, code = 422, "account-not-yours"
+
+
+async def listing(
+    session: AsyncSession, caller: Caller, *, stage: str | None = None, invoice_id: UUID | None = None
+) -> Select[ReceivableRecord]:
+    """A statement for the receivables the caller may see."""
+    statement = repository.records(caller.ledger_id)
+    if not caller.sees_everything:
+        accounts = await accounts_of(session, caller.party_id)
+        statement = statement.where(repository.concerns(accounts, caller.party_id))
+    if stage is not None:
+        statement = statement.where(ReceivableRecord.stage == stage)
+    if invoice_id is not None:
+        statement = statement.where(ReceivableRecord.invoice_id == invoice_id)
+    return statement
+
+
+async def get(session: AsyncSession, caller: Caller, receivable_id: UUID) -> ReceivableRecord:
+    """A receivable the caller may see, or NotFound."""
+    statement = (await listing(session, caller)).where(ReceivableRecord.id == receivable_id)
+    if (record := await session.scalar(statement)) is None:
+        raise NotFound()
+    return record
+
+
+async def own(desk: Desk, receivable_id: UUID, *, side: Literal["supplier", "debtor"]) -> ReceivableRecord:
+    """A receivable the caller is supplier or debtor of, held until the transaction ends; or NotFound."""
+    record = await repository.record(desk.session, desk.ledger_id, receivable_id, lock=True)
+    party = None if record is None else record.party_id if side == "supplier" else record.debtor_party_id
+    # The debtor sees nothing of a draft the supplier has not signed.
+    if record is None or party != desk.caller.party_id or (side == "debtor" and record.stage == "draft"):
+        raise NotFound()
+    await service.revive(desk.session, record)
+    return record
+
+
+async def show(session: AsyncSession, caller: Caller, record: ReceivableRecord) -> ReceivableView:
+    """One receivable with what the chain says of it and what the caller has of it."""
+    state = await repository.state(session, record.ledger_id, record.chain_id)
+    held = await repository.holdings(session, record.ledger_id, record.chain_id)
+    if not caller.sees_everything:
+        accounts = set(await accounts_of(session, caller.party_id))
+        held = [each for each in held if each.account in accounts]
+    sides = [record.supplier_account, record.debtor_account]
+    names = await names_of_accounts(session, record.ledger_id, sides)
+    return receivable_view(record, state, held, names, caller)
+
+
+async def timeline(
+    session: AsyncSession, caller: Caller, record: ReceivableRecord
+) -> Sequence[TimelineEntry]:
+    """The events of a receivable the caller may see, oldest first."""
+    return await repository.timeline(session, caller.ledger_id, record.chain_id)
+
+
+async def holdings(session: AsyncSession, caller: Caller) -> list[HoldingView]:
+    """Everything the caller's accounts have of any receivable."""
+    accounts = await accounts_of(session, caller.party_id)
+    shown = []
+    for each in await repository.held_by(session, caller.ledger_id, accounts):
+        state = await repository.state(session, caller.ledger_id, each.receivable)
+        if state is not None:
+            shown.append(holding_view(each, state.currency))
+    return shown
+
+
+async def account(desk: Desk, named: str | None) -> str:
+    """The caller's account that is meant. Raises AccountNotYours."""
+    accounts = await accounts_of(desk.session, desk.caller.party_id)
+    if named is None and len(accounts) == 1:
+        return accounts[0]
+    if named is None or named not in accounts:
+        raise AccountNotYours(account=named or "?", accounts=", ".join(accounts) or "-")
+    return named

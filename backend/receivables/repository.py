@@ -1,0 +1,296 @@
+"""Tables of receivables: what parties drafted and signed, and what the chain says.
+
+`receivables` is ours and backed up; the others are the read model, folded from events and droppable.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Index,
+    Select,
+    String,
+    UniqueConstraint,
+    and_,
+    delete,
+    exists,
+    or_,
+    select,
+    text,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.kit.access import Owned
+from backend.kit.database import Address, Amount, Base, Hash32, Json, UtcTime
+
+_OPEN = text("open")
+
+
+class ReceivableRecord(Owned, Base):
+    """A receivable from draft to archive; `party_id` is the supplier's. `chain_id` follows from `terms`."""
+
+    __tablename__ = "receivables"
+    __table_args__ = (
+        Index(
+            "uq_receivables_one_open_claim",
+            "ledger_id",
+            "debtor_account",
+            "fingerprint",
+            unique=True,
+            sqlite_where=_OPEN,
+            postgresql_where=_OPEN,
+        ),
+        Index("ix_receivables_chain_id", "ledger_id", "chain_id"),
+    )
+
+    debtor_party_id: Mapped[UUID] = mapped_column(index=True)
+    invoice_id: Mapped[UUID] = mapped_column(index=True)
+    supplier_account: Mapped[str] = mapped_column(Address)
+    debtor_account: Mapped[str] = mapped_column(Address)
+    fingerprint: Mapped[str] = mapped_column(Hash32)
+    terms: Mapped[dict[str, Any]] = mapped_column(Json)
+    """`Terms.message()`: what both sides sign."""
+    chain_id: Mapped[str] = mapped_column(Hash32)
+    other_fingerprints: Mapped[list[str]] = mapped_column(Json, default=list)
+    due_date: Mapped[str] = mapped_column(String(10))
+    time_zone: Mapped[str] = mapped_column(String(64))
+    business_day_rule: Mapped[str] = mapped_column(String(20))
+    calendar: Mapped[str] = mapped_column(String(20))
+    open: Mapped[bool] = mapped_column(default=True)
+    """Not withdrawn and not turned down: it stands in the way of the same invoice brought again."""
+    stage: Mapped[str] = mapped_column(String(20), default="draft")
+    """draft, put_forward (the supplier signed), agreed (the debtor signed too), rejected, withdrawn."""
+    reason: Mapped[str | None] = mapped_column(String(500))
+    issue: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The supplier's signed action `IssueAndConfirm`, waiting for the debtor's confirmation."""
+    confirmation: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    """The debtor's signed confirmation."""
+    operation_id: Mapped[UUID | None]
+    """What was last sent to the chain to issue and confirm it."""
+
+
+class Invitation(Owned, Base):
+    """A party the supplier shows a receivable to, so that it can check it and offer for it."""
+
+    __tablename__ = "receivable_invitations"
+    __table_args__ = (UniqueConstraint("receivable_id", "guest_party_id"),)
+
+    receivable_id: Mapped[UUID] = mapped_column(index=True)
+    guest_party_id: Mapped[UUID] = mapped_column(index=True)
+
+
+class ReceivableState(Base):
+    """What the chain says of a receivable now."""
+
+    __tablename__ = "receivable_states"
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(Hash32, primary_key=True)
+    supplier: Mapped[str] = mapped_column(Address, index=True)
+    debtor: Mapped[str] = mapped_column(Address, index=True)
+    token: Mapped[str] = mapped_column(Address)
+    currency: Mapped[str] = mapped_column(String(3))
+    terms: Mapped[dict[str, Any]] = mapped_column(Json)
+    status: Mapped[str] = mapped_column(String(20))
+    was_written_off: Mapped[bool]
+    due_end: Mapped[datetime] = mapped_column(UtcTime, index=True)
+    grace_days: Mapped[int]
+    face: Mapped[int] = mapped_column(Amount)
+    units: Mapped[int] = mapped_column(Amount)
+    unpaid: Mapped[int] = mapped_column(Amount)
+    paid: Mapped[int] = mapped_column(Amount)
+    closed: Mapped[int] = mapped_column(Amount)
+    reduced: Mapped[int] = mapped_column(Amount)
+    redeemed: Mapped[int] = mapped_column(Amount)
+    interest_paid: Mapped[int] = mapped_column(Amount)
+    issued_at: Mapped[datetime] = mapped_column(UtcTime)
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    settled_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    replaced_by: Mapped[str | None] = mapped_column(Hash32)
+
+
+class Holding(Base):
+    """What one account has, or had, of a receivable."""
+
+    __tablename__ = "receivable_holdings"
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    receivable: Mapped[str] = mapped_column(Hash32, primary_key=True)
+    account: Mapped[str] = mapped_column(Address, primary_key=True, index=True)
+    units: Mapped[int] = mapped_column(Amount)
+    unpaid: Mapped[int] = mapped_column(Amount)
+    redeemable: Mapped[int] = mapped_column(Amount)
+    redeemed: Mapped[int] = mapped_column(Amount)
+
+
+class TimelineEntry(Base):
+    """One event in the life of a receivable."""
+
+    __tablename__ = "receivable_events"
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    receivable: Mapped[str] = mapped_column(Hash32, primary_key=True)
+    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    log_index: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(80))
+    args: Mapped[dict[str, Any]] = mapped_column(Json)
+    time: Mapped[datetime] = mapped_column(UtcTime)
+    tx_hash: Mapped[str] = mapped_column(Hash32)
+
+
+class TakenFingerprint(Base):
+    """A slot of the register of invoices: taken once, for ever."""
+
+    __tablename__ = "taken_fingerprints"
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    debtor: Mapped[str] = mapped_column(Address, primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(Hash32, primary_key=True)
+    receivable: Mapped[str] = mapped_column(Hash32)
+
+
+class SettlementCurrency(Base):
+    """A currency and the token it is paid in; `exponent`: a minor unit is 10 ** exponent of the token's
+    units."""
+
+    __tablename__ = "settlement_currencies"
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    token: Mapped[str] = mapped_column(Address)
+    code: Mapped[str] = mapped_column(String(3))
+    exponent: Mapped[int]
+    minimum: Mapped[int] = mapped_column(Amount)
+    is_open: Mapped[bool]
+
+
+async def replace_read_model(
+    session: AsyncSession,
+    ledger_id: UUID,
+    key: str,
+    rows: Iterable[ReceivableState | Holding | TimelineEntry],
+) -> None:
+    """Puts `rows` in the place of all read-model rows of the receivable `key`."""
+    await session.execute(
+        delete(ReceivableState).where(ReceivableState.ledger_id == ledger_id, ReceivableState.id == key)
+    )
+    for table in (Holding, TimelineEntry):
+        await session.execute(delete(table).where(table.ledger_id == ledger_id, table.receivable == key))
+    session.add_all(rows)
+    await session.flush()
+
+
+async def point_slot(
+    session: AsyncSession, ledger_id: UUID, debtor: str, fingerprint: str, receivable: str | None
+) -> None:
+    """Points a slot to a receivable, or, with none, as if it had never been taken."""
+    await session.execute(
+        delete(TakenFingerprint).where(
+            TakenFingerprint.ledger_id == ledger_id,
+            TakenFingerprint.debtor == debtor,
+            TakenFingerprint.fingerprint == fingerprint,
+        )
+    )
+    if receivable is not None:
+        session.add(
+            TakenFingerprint(
+                ledger_id=ledger_id, debtor=debtor, fingerprint=fingerprint, receivable=receivable
+            )
+        )
+    await session.flush()
+
+
+def concerns(accounts: Sequence[str], party_id: UUID) -> ColumnElement[bool]:
+    """The tenant filter: the caller's party is supplier or debtor, or one of its accounts holds or held
+    units."""
+    held = exists().where(
+        Holding.ledger_id == ReceivableRecord.ledger_id,
+        Holding.receivable == ReceivableRecord.chain_id,
+        Holding.account.in_(accounts),
+    )
+    # A draft is the supplier's own business until it has signed.
+    owes = and_(ReceivableRecord.debtor_party_id == party_id, ReceivableRecord.issue.is_not(None))
+    invited = exists().where(
+        Invitation.receivable_id == ReceivableRecord.id, Invitation.guest_party_id == party_id
+    )
+    return or_(ReceivableRecord.party_id == party_id, owes, held, invited)
+
+
+def records(ledger_id: UUID) -> Select[ReceivableRecord]:
+    """Receivables of a ledger, before any tenant filter."""
+    return select(ReceivableRecord).where(ReceivableRecord.ledger_id == ledger_id)
+
+
+async def invitation(session: AsyncSession, receivable_id: UUID, guest: UUID) -> Invitation | None:
+    """The invitation of a party to a receivable."""
+    statement = select(Invitation).where(
+        Invitation.receivable_id == receivable_id, Invitation.guest_party_id == guest
+    )
+    return await session.scalar(statement)
+
+
+async def holdings(session: AsyncSession, ledger_id: UUID, key: str) -> Sequence[Holding]:
+    """Who has, or had, what of a receivable."""
+    statement = select(Holding).where(Holding.ledger_id == ledger_id, Holding.receivable == key)
+    return (await session.scalars(statement.order_by(Holding.account))).all()
+
+
+async def holding(session: AsyncSession, ledger_id: UUID, key: str, account: str) -> Holding | None:
+    """What one account has of a receivable."""
+    return await session.get(Holding, (ledger_id, key, account))
+
+
+async def held_by(session: AsyncSession, ledger_id: UUID, accounts: Sequence[str]) -> Sequence[Holding]:
+    """Everything these accounts have of any receivable."""
+    statement = select(Holding).where(Holding.ledger_id == ledger_id, Holding.account.in_(accounts))
+    return (await session.scalars(statement.order_by(Holding.receivable, Holding.account))).all()
+
+
+async def timeline(session: AsyncSession, ledger_id: UUID, key: str) -> Sequence[TimelineEntry]:
+    """The events of a receivable, oldest first."""
+    statement = select(TimelineEntry).where(
+        TimelineEntry.ledger_id == ledger_id, TimelineEntry.receivable == key
+    )
+    return (
+        await session.scalars(statement.order_by(TimelineEntry.block_number, TimelineEntry.log_index))
+    ).all()
+
+
+async def is_claimed(
+    session: AsyncSession, ledger_id: UUID, debtor_account: str, fingerprints: Sequence[str]
+) -> bool:
+    """Whether a claim against this debtor for the same invoice stands open here, or is on the chain."""
+    drafted = select(ReceivableRecord.id).where(
+        ReceivableRecord.ledger_id == ledger_id,
+        ReceivableRecord.debtor_account == debtor_account,
+        ReceivableRecord.fingerprint.in_(fingerprints),
+        ReceivableRecord.open,
+    )
+    taken = select(TakenFingerprint.fingerprint).where(
+        TakenFingerprint.ledger_id == ledger_id,
+        TakenFingerprint.debtor == debtor_account,
+        TakenFingerprint.fingerprint.in_(fingerprints),
+    )
+    return (await session.scalar(drafted.limit(1))) is not None or (
+        await session.scalar(taken.limit(1))
+    ) is not None
+
+
+async def state(session: AsyncSession, ledger_id: UUID, key: str) -> ReceivableState | None:
+    """What the chain says of a receivable."""
+    return await session.get(ReceivableState, (ledger_id, key))
+
+
+async def record(
+    session: AsyncSession, ledger_id: UUID, record_id: UUID, *, lock: bool = False
+) -> ReceivableRecord | None:
+    """One receivable of a ledger, locked for the transaction where it is about to change."""
+    statement = select(ReceivableRecord).where(
+        ReceivableRecord.ledger_id == ledger_id, ReceivableRecord.id == record_id
+    )
+    return await session.scalar(statement.with_for_update() if lock else statement)
