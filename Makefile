@@ -1,9 +1,11 @@
 # Every target is `python3 -m tasks <target>`, which works without make too.
 PYTHON ?= python3
-export NETWORK PORT RPC_PORT
+export NETWORK PORT RPC_PORT PARTIES
+
+TARGETS := help setup run demo deploy admit status chain stop test lint contracts
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint contracts chain stop
+.PHONY: $(TARGETS)
 
-help setup run demo test lint contracts chain stop:
+$(TARGETS):
 	@$(PYTHON) -m tasks $@

@@ -108,7 +108,7 @@ class Deployment:
         financing = self.session.contract("Financing")
         log = self.session.contract("ProvenanceLog")
         relayer = self.session.address("relayer")
-        key = fingerprint_public_key(self.session.keys)
+        key = fingerprint_public_key(self.session.network.keys)
         keys = [bytes(known) for known in fingerprints.keysOf(fingerprints.currentKeySet())]
         self._ensure(
             "fingerprints are made under this ledger's key",

@@ -23,12 +23,12 @@ WORK_FACTOR = 2**12
 def make_keys(folder: Path) -> None:
     """Makes what is missing in the folder; what is there stays."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    password = _secret(folder / PASSWORD)
+    password = secret_in(folder / PASSWORD)
     keystore = Keystore(folder)
     for name in ETHEREUM_KEYS:
         if name not in keystore.addresses():
             keystore.create(name, password, WORK_FACTOR)
-    _secret(folder / FINGERPRINT_KEY)
+    secret_in(folder / FINGERPRINT_KEY)
 
 
 def fingerprint_public_key(folder: Path) -> bytes:
@@ -36,8 +36,9 @@ def fingerprint_public_key(folder: Path) -> bytes:
     return vrf.public_key(bytes.fromhex((folder / FINGERPRINT_KEY).read_text().strip()))
 
 
-def _secret(file: Path) -> str:
+def secret_in(file: Path) -> str:
     """The 32 random bytes in the file, hex; made if there are none."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

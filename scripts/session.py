@@ -17,7 +17,6 @@ import brownie
 from eth_account.signers.local import LocalAccount
 
 from backend.signing.keystore import Keystore, KeystoreError
-from scripts.make_keys import PASSWORD
 from scripts.record import Record
 from tasks.networks import Network, network_named
 
@@ -46,8 +45,9 @@ class Session:
         return cls(network, _settings(network.name), Record(network.deployment, network.chain_id))
 
     def key(self, name: str) -> Any:
-        """Brownie's account for a key of the network's key folder. Raises ScriptError if it is not there."""
-        return _unlocked(self._keystore, name, self._password())
+        """Brownie's account for a key of the operator's, by name or address. Raises KeystoreError."""
+        known = self._keystore.name_of(name) if name.startswith("0x") else name
+        return _unlocked(self._keystore, known, self._password())
 
     def address(self, name: str) -> str:
         """The address of a key of the folder; an address is returned as it is."""
@@ -59,24 +59,21 @@ class Session:
         while brownie.chain.height < depth:
             time.sleep(0.5)
 
-    def contract(self, name: str) -> Any:
-        """A deployed contract. Raises ScriptError if the record has none of that name."""
+    def contract(self, name: str, kind: str = "") -> Any:
+        """A deployed contract by its name in the record, of a kind if that is another name.
+
+        Raises ScriptError if the record has none of that name.
+        """
         if name not in self.record.contracts:
             raise ScriptError(f"{self.record.path} has no {name}: run `make deploy` first.")
-        return getattr(project(), name).at(self.record.contracts[name]["address"])
-
-    @property
-    def keys(self) -> Path:
-        """The folder of the operator's keys."""
-        return Path(os.environ.get("KEYS") or self.network.keys)
+        return getattr(project(), kind or name).at(self.record.contracts[name]["address"])
 
     @property
     def _keystore(self) -> Keystore:
-        return Keystore(self.keys)
+        return Keystore(self.network.keys)
 
     def _password(self) -> str:
-        file = Path(os.environ.get("KEYS_PASSWORD_FILE") or self.keys / PASSWORD)
-        return file.read_text().strip()
+        return self.network.password_file.read_text().strip()
 
 
 def sent_by(account: Any) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 import argparse
 import os
 from collections.abc import Callable
+from pathlib import Path
 
-from tasks import chains, environment, suite
+from tasks import chains, environment, instance, suite
 from tasks.console import TaskError, say
 from tasks.networks import NETWORKS, Network, network_named
 from tasks.processes import stop_other
@@ -21,6 +22,33 @@ def setup(_: Options) -> None:
     """make .venv and node_modules from the lock files (done by the others when needed)"""
     environment.setup()
     say("✓ Set up")
+
+
+def run(options: Options) -> None:
+    """start a whole ledger, show the journey on it once, keep it running until Ctrl-C"""
+    instance.run(options.network, options.port, options.rpc_port)
+
+
+def demo(options: Options) -> None:
+    """show the journey: on the ledger that runs, or on one started for it"""
+    instance.demo(options.network, options.port, options.rpc_port)
+
+
+def deploy(options: Options) -> None:
+    """deploy the contracts, or what is missing of them"""
+    instance.deploy(options.network, options.rpc_port)
+
+
+def admit(options: Options) -> None:
+    """admit the parties described in PARTIES=file.toml on the ledger that runs"""
+    environment.setup()
+    instance.admit(options.network, Path(os.environ.get("PARTIES") or ""))
+
+
+def status(options: Options) -> None:
+    """show what stands on the chain that runs"""
+    environment.setup()
+    instance.status(options.network)
 
 
 def chain(options: Options) -> None:
@@ -65,12 +93,17 @@ def show_help(_: Options) -> None:
     say("\nNETWORK=… chooses the chain (default anvil):")
     for network in NETWORKS.values():
         say(f"  {network.name:<14} {network.about}")
-    say("PORT=… and RPC_PORT=… choose the ports of the API and of a local chain.")
+    say("\nPORT=… and RPC_PORT=… choose the ports of the API and of a local chain.")
 
 
 COMMANDS: dict[str, Callable[[Options], None]] = {
     "help": show_help,
     "setup": setup,
+    "run": run,
+    "demo": demo,
+    "deploy": deploy,
+    "admit": admit,
+    "status": status,
     "chain": chain,
     "test": test,
     "lint": lint,

@@ -17,7 +17,7 @@ from pathlib import Path
 from tasks.console import TaskError, step
 
 ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("TALLYSTICK_DATA_DIRECTORY", ROOT / "data")).resolve()
+DATA = Path(os.environ.get("DATA_FOLDER", ROOT / "data")).resolve()
 VENV = ROOT / ".venv"
 NODE_MODULES = ROOT / "node_modules"
 PYTHON = VENV / "bin" / "python"

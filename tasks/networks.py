@@ -25,6 +25,7 @@ class Network:
     block_seconds: int = 0  # 0: a block for each transaction, at once
     unlocked_accounts: int = 10
     confirmations: int = 1  # blocks a deployment waits for
+    finality_blocks: int = 0  # how deep a block is when it counts as final
 
     @property
     def is_local(self) -> bool:
@@ -40,7 +41,13 @@ class Network:
 
     @property
     def keys(self) -> Path:
-        return self.folder / "keys"
+        """The folder of the operator's encrypted keys; KEYS names another."""
+        return Path(os.environ.get("KEYS") or self.folder / "keys")
+
+    @property
+    def password_file(self) -> Path:
+        """The file with the password of those keys; KEYS_PASSWORD_FILE names another."""
+        return Path(os.environ.get("KEYS_PASSWORD_FILE") or self.keys / "password")
 
     @property
     def deployments(self) -> Path:
@@ -68,7 +75,7 @@ class Network:
 
     def live_url(self) -> str | None:
         """The address of the chain if it answers there with its own chain id."""
-        url = self.remembered_url() if self.is_local else os.environ.get("TALLYSTICK_RPC_URL")
+        url = self.remembered_url() if self.is_local else os.environ.get("RPC_URL")
         try:
             return url if url and rpc.chain_id(url, seconds=5) == self.chain_id else None
         except TaskError:
@@ -89,8 +96,16 @@ NETWORKS = {
             block_seconds=2,
             unlocked_accounts=0,
             confirmations=2,
+            finality_blocks=2,
         ),
-        Network("sepolia", "remote", 11155111, "the public testnet at TALLYSTICK_RPC_URL", confirmations=3),
+        Network(
+            "sepolia",
+            "remote",
+            11155111,
+            "the public testnet at RPC_URL",
+            confirmations=3,
+            finality_blocks=64,
+        ),
     )
 }
 
@@ -104,12 +119,12 @@ def network_named(name: str) -> Network:
 
 def require_remote(network: Network) -> str:
     """The URL of a network we do not start; raises TaskError if it is not given, silent, or another chain."""
-    url = os.environ.get("TALLYSTICK_RPC_URL")
+    url = os.environ.get("RPC_URL")
     if not url:
-        raise TaskError(f"Set TALLYSTICK_RPC_URL to the address of a node of {network.name}.")
+        raise TaskError(f"Set RPC_URL to the address of a node of {network.name}.")
     found = rpc.chain_id(url)
     if found != network.chain_id:
         raise TaskError(
-            f"The node at TALLYSTICK_RPC_URL is on chain {found}; {network.name} is chain {network.chain_id}."
+            f"The node at RPC_URL is on chain {found}; {network.name} is chain {network.chain_id}."
         )
     return url

@@ -29,7 +29,7 @@ class Chain:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tasks", "chain", "--network", network, "--rpc-port", str(port)],
             cwd=ROOT,
-            env=os.environ | {"TALLYSTICK_DATA_DIRECTORY": str(data)},
+            env=os.environ | {"DATA_FOLDER": str(data)},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -173,7 +173,7 @@ def command(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tasks", *arguments],
         cwd=ROOT,
-        env=os.environ | {"TALLYSTICK_DATA_DIRECTORY": str(data)},
+        env=os.environ | {"DATA_FOLDER": str(data)},
         capture_output=True,
         text=True,
         timeout=60,
