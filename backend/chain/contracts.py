@@ -122,9 +122,10 @@ class Contracts:
         self.chain_id = chain_id
         self.first_block = first_block
         """The first block that can hold one of our events."""
-        self.ledger_id = uuid5(NAMESPACE_URL, f"tallystick:{chain_id}:{first_hash}:{contracts[0].address}")
-        """The same for everybody who reads this deployment, and another after a local chain began anew."""
         self._by_name = {contract.name: contract for contract in contracts}
+        anchor = self._by_name["Participants"].address
+        self.ledger_id = uuid5(NAMESPACE_URL, f"tallystick:{chain_id}:{first_hash}:{anchor}")
+        """The same for everybody who reads this deployment, and another after a local chain began anew."""
         self._by_address = {contract.address: contract for contract in contracts}
 
     def __getitem__(self, name: str) -> Contract:
@@ -140,8 +141,8 @@ class Contracts:
         return list(self._by_address)
 
     def at(self, place: str) -> Contract | None:
-        """The contract at an address, if it is one of ours."""
-        return self._by_address.get(place)
+        """The contract at an address as a node writes it, if it is one of ours."""
+        return self._by_address.get(address(place.lower()))
 
     def domain(self, name: str) -> dict[str, Any]:
         """The EIP-712 domain of a contract. Raises ValueError if it checks no signatures."""

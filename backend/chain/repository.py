@@ -51,6 +51,8 @@ class Operation(Owned, Base):
     transaction_id: Mapped[UUID | None] = mapped_column(ForeignKey("transactions.id"), index=True)
     item: Mapped[int | None]
     """Its place among those packed into one transaction."""
+    tries: Mapped[int] = mapped_column(default=0)
+    """How often a transaction that carried it failed as a whole, through no fault of its own call."""
 
 
 class Transaction(Base):
@@ -72,6 +74,8 @@ class Transaction(Base):
     status: Mapped[str] = mapped_column(String(20), default="allocated")
     freeing: Mapped[bool] = mapped_column(default=False)
     """A transaction that does nothing is being sent in its place, to free the nonce."""
+    reopened: Mapped[bool] = mapped_column(default=False)
+    """It was mined once and its block is gone; until it is back the chain's state is not what it was."""
 
     allocated_at: Mapped[datetime] = mapped_column(UtcTime, default=now)
     signed_at: Mapped[datetime | None] = mapped_column(UtcTime)

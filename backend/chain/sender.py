@@ -1,0 +1,323 @@
+"""From the outbox onto the chain, each operation exactly once whatever fails in between.
+
+    simulate → allocate the nonce → sign → store bytes and hash → broadcast → receipt → confirm
+
+Each arrow ends in a commit of its own, and each step begins by reading what the last one stored, so a process
+killed between any two goes on where it was: the same bytes under the same nonce. No step holds a transaction
+open while it waits for a node. One worker at a time allocates from a lane (chain/lanes.py).
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from backend.chain import fees, lanes, outbox, packing
+from backend.chain.answers import Answer
+from backend.chain.contracts import Contracts, Revert
+from backend.chain.packing import Candidate
+from backend.chain.repository import Attempt, Operation, Transaction
+from backend.chain.rpc import NodeError, Rpc, RpcError
+from backend.chain.signer import Fees, Signed, Signer, sign_transaction
+from backend.chain.tracking import Tracker
+from backend.kit.clock import now
+from backend.kit.database import Database
+
+log = logging.getLogger("tallystick.sender")
+
+_QUEUE = 200
+_EMPTY_GAS = 21_000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How patient the sender is, and how much it dares."""
+
+    finality: int
+    """Blocks on top of one before it counts as final."""
+    fee_cap: int
+    """The highest fee for a unit of gas, in wei."""
+    local_chain: bool = False
+    in_flight: int = 64
+    """Most nodes keep no more than this many pending transactions of one address."""
+    resend_after: timedelta = timedelta(seconds=15)
+    replace_after: timedelta = timedelta(seconds=90)
+
+
+class Sender:
+    """Works one signer's lane. Any number of processes may run one; whoever has the lease acts."""
+
+    def __init__(
+        self, database: Database, rpc: Rpc, contracts: Contracts, signer: Signer, policy: Policy, holder: str
+    ) -> None:
+        self.database, self.rpc, self.contracts = database, rpc, contracts
+        self.signer, self.policy, self.holder = signer, policy, holder
+        self.ledger_id = contracts.ledger_id
+        self.tracker = Tracker(database, rpc, contracts, signer.address, policy.finality)
+
+    async def step(self) -> bool:
+        """Does what is to be done now; True if there may be more. Raises RpcError when no node answers."""
+        if not await self._lease():
+            return False
+        await self._mend_nonces()
+        moved = await self.tracker.step()
+        moved |= await self._sign_allocated()
+        moved |= await self._broadcast()
+        moved |= await self._replace_stuck()
+        moved |= await self._take_from_queue()
+        if moved:
+            await self._sign_allocated()
+            await self._broadcast()
+        return moved
+
+    async def release(self) -> None:
+        """Lets another worker take over at once."""
+        async with self.database.transaction() as session:
+            await lanes.release(session, self.ledger_id, self.signer.address, self.holder)
+
+    async def _lease(self) -> bool:
+        async with self.database.reading() as session:
+            if await lanes.holds_for_long(session, self.ledger_id, self.signer.address, self.holder):
+                return True
+        async with self.database.transaction() as session:
+            if await lanes.take_lease(session, self.ledger_id, self.signer.address, self.holder):
+                return True
+            if await lanes.get(session, self.ledger_id, self.signer.address) is not None:
+                return False
+        nonce = await self._count("pending")
+        async with self.database.transaction() as session:
+            await lanes.open_lane(session, self.ledger_id, self.signer.address, nonce)
+        return await self._lease()
+
+    async def _count(self, block: str) -> int:
+        return int(await self.rpc.call("eth_getTransactionCount", self.signer.address, block), 16)
+
+    async def _mend_nonces(self) -> None:
+        """Raises our count to the chain's, never lowers it; fills holes; finds blocks a local chain has lost.
+
+        Somebody else using the key, or a database brought back from a backup, leaves us behind the chain.
+        Lowering is not needed: every nonce below ours has bytes stored, and those are sent again.
+        """
+        mined = await self._count("latest")
+        lost = lanes.from_nonce(self.ledger_id, self.signer.address, mined)
+        async with self.database.reading() as session:
+            lane = await lanes.get(session, self.ledger_id, self.signer.address)
+            behind = lane is not None and lane.next_nonce < mined
+            holes = await lanes.holes(session, self.ledger_id, self.signer.address, mined)
+            vanished = self.policy.local_chain and await lanes.any_transaction(session, lost)
+        if not (behind or holes or vanished):
+            return
+        async with self.database.transaction() as session:
+            lane = await lanes.held(session, self.ledger_id, self.signer.address, self.holder)
+            if lane.next_nonce < mined:
+                log.warning("the chain is at nonce %s of %s, we at %s", mined, lane.signer, lane.next_nonce)
+                lane.next_nonce = mined
+            if vanished:
+                count = await lanes.reopen(session, lost)
+                log.warning("the local chain lost %s of our transactions; sending them again", count)
+            for nonce in holes:
+                log.warning("nonce %s of %s was never used and holds up the rest", nonce, lane.signer)
+                lanes.fill(session, lane, nonce)
+
+    async def _take_from_queue(self) -> bool:
+        """Simulates what waits, fails what would revert, and gives the rest nonces."""
+        async with self.database.reading() as session:
+            flight = await lanes.in_flight(session, self.ledger_id, self.signer.address)
+            room = self.policy.in_flight - len(flight)
+            # Until lost blocks are back, a call would be judged by a state that is not the chain's.
+            ready = room > 0 and not any(each.reopened for each in flight)
+            waiting = await lanes.queue(session, self.ledger_id, _QUEUE) if ready else []
+        if not waiting:
+            return False
+        results = await self._simulate(waiting)
+        candidates: list[Candidate] = []
+        refused: list[tuple[Operation, Revert]] = []
+        moment = now()
+        for operation, result in zip(waiting, results, strict=True):
+            if operation.expires_at is not None and operation.expires_at <= moment:
+                refused.append((operation, Revert("Expired", {"deadline": str(operation.expires_at)}, "0x")))
+            elif isinstance(result, Revert):
+                refused.append((operation, result))
+            elif isinstance(result, int):
+                call = outbox.call_of(operation)
+                candidates.append(Candidate(operation.id, call, result, alone=operation.tries > 0))
+        limit = min(packing.PACK_GAS, await self._block_gas())
+        parcels = packing.pack(self.contracts, candidates, limit)[:room]
+        async with self.database.transaction() as session:
+            lane = await lanes.held(session, self.ledger_id, self.signer.address, self.holder)
+            for parcel in parcels:
+                await lanes.allocate(session, lane, parcel.target, parcel.data, parcel.gas, parcel.operations)
+            for operation, revert in refused:
+                row = await session.get(Operation, operation.id, with_for_update=True)
+                if row is not None and row.transaction_id is None:
+                    outbox.finish(row, outbox.FAILED, "rejected", "simulate", revert.to_json())
+        return bool(parcels or refused)
+
+    async def _simulate(self, waiting: Sequence[Operation]) -> list[int | Revert | RpcError]:
+        """For each operation the gas it takes, or why it would fail; a failing node is neither."""
+        requests = [
+            (
+                "eth_estimateGas",
+                [
+                    {
+                        "from": self.signer.address,
+                        "to": each.target,
+                        "data": "0x" + self.contracts.calldata(outbox.call_of(each)).hex(),
+                    }
+                ],
+            )
+            for each in waiting
+        ]
+        return [self._estimate(result) for result in await self.rpc.batch(requests)]
+
+    def _estimate(self, result: Any) -> int | Revert | RpcError:
+        if not isinstance(result, NodeError):
+            return int(result, 16)
+        data = result.revert
+        if data is None:
+            log.warning("simulation: %s", result)
+            return result
+        return self.contracts.decode_revert(data)
+
+    async def _block_gas(self) -> int:
+        block = await self.rpc.call("eth_getBlockByNumber", "latest", False)
+        return int(block["gasLimit"], 16) // 2
+
+    async def _sign_allocated(self) -> bool:
+        """Signs what has a nonce and no bytes, and stores bytes and hash before anybody sees them."""
+        async with self.database.reading() as session:
+            flight = await lanes.in_flight(session, self.ledger_id, self.signer.address)
+        unsigned = [each for each in flight if each.status == "allocated"]
+        if not unsigned:
+            return False
+        offered = await fees.suggest(self.rpc, self.policy.fee_cap)
+        signed = [await self._sign(each, offered, empty=each.freeing) for each in unsigned]
+        moment = now()
+        async with self.database.transaction() as session:
+            await lanes.held(session, self.ledger_id, self.signer.address, self.holder)
+            for transaction, form in zip(unsigned, signed, strict=True):
+                row = await session.get_one(Transaction, transaction.id)
+                if row.status != "allocated":
+                    continue
+                row.status, row.signed_at = "signed", moment
+                session.add(self._attempt(row, form, offered, empty=transaction.freeing))
+            await lanes.note(session, [each.id for each in unsigned], "signed", "sign", moment)
+        return True
+
+    async def _sign(self, transaction: Transaction, offered: Fees, *, empty: bool = False) -> Signed:
+        return await sign_transaction(
+            self.signer,
+            chain_id=self.contracts.chain_id,
+            nonce=transaction.nonce,
+            target=self.signer.address if empty else transaction.target,
+            data=b"" if empty else transaction.data,
+            gas=_EMPTY_GAS if empty else transaction.gas,
+            fees=offered,
+        )
+
+    def _attempt(
+        self, transaction: Transaction, form: Signed, offered: Fees, *, empty: bool = False
+    ) -> Attempt:
+        return Attempt(
+            ledger_id=self.ledger_id,
+            transaction_id=transaction.id,
+            hash=form.hash,
+            raw=form.raw,
+            max_fee=offered.max_fee,
+            tip=offered.tip,
+            empty=empty,
+        )
+
+    async def _broadcast(self) -> bool:
+        """Sends the latest bytes of what was signed, and again of what was not seen for a while."""
+        moment = now()
+        async with self.database.reading() as session:
+            flight = await lanes.in_flight(session, self.ledger_id, self.signer.address)
+            forms = await lanes.attempts(session, [each.id for each in flight])
+        due: list[tuple[Transaction, Attempt]] = []
+        for transaction in flight:
+            if not (known := forms[transaction.id]):
+                continue
+            latest = known[-1]
+            if latest.last_sent_at is None or latest.last_sent_at + self.policy.resend_after <= moment:
+                due.append((transaction, latest))
+        if not due:
+            return False
+        answers = await self.rpc.send([attempt.raw for _, attempt in due])
+        moment = now()
+        async with self.database.transaction() as session:
+            for (transaction, attempt), sent in zip(due, answers, strict=True):
+                row = await session.get_one(Transaction, transaction.id)
+                form = await session.get_one(Attempt, attempt.id)
+                form.sends += 1
+                form.last_sent_at, form.last_answer = moment, sent.text[:300]
+                if sent.answer in (Answer.ACCEPTED, Answer.KNOWN):
+                    form.accepted_at = form.accepted_at or moment
+                    if row.status == "signed":
+                        row.status, row.accepted_at = "accepted", row.accepted_at or moment
+                        await lanes.note(session, [row.id], "accepted", "submit", moment)
+                else:
+                    log.warning("nonce %s: %s (%s)", row.nonce, sent.answer, sent.text)
+                    await lanes.note(session, [row.id], row.status, f"submit:{sent.answer}", moment)
+                    if sent.answer is Answer.NEVER and not form.empty:
+                        await self._give_up(session, row, sent.text)
+        return any(sent.answer is Answer.ACCEPTED for sent in answers)
+
+    async def _give_up(self, session: Any, transaction: Transaction, why: str) -> None:
+        """No node will take these bytes: the operations fail, and the nonce goes to an empty transaction."""
+        transaction.freeing = True
+        carried = await lanes.operations_of(session, [transaction.id])
+        for operation in carried[transaction.id]:
+            error = Revert("RefusedByNode", {"message": why}, "0x")
+            outbox.finish(operation, outbox.FAILED, "rejected", "submit", error.to_json())
+
+    async def _replace_stuck(self) -> bool:
+        """Outbids the first transaction that is not mined in time, and empties those that are to be stopped.
+
+        Only the lowest nonce is outbid for its age: the others wait for it, whatever they offer.
+        """
+        moment = now()
+        async with self.database.reading() as session:
+            flight = await lanes.in_flight(session, self.ledger_id, self.signer.address)
+            forms = await lanes.attempts(session, [each.id for each in flight])
+            carried = await lanes.operations_of(session, [each.id for each in flight])
+        changed = False
+        for place, transaction in enumerate(flight):
+            if not (known := forms[transaction.id]):
+                continue
+            latest = known[-1]
+            wanted = bool(carried[transaction.id]) and all(
+                each.cancel_requested for each in carried[transaction.id]
+            )
+            empty = (transaction.freeing or wanted) and not latest.empty
+            underpriced = bool(latest.last_answer) and _asks_for_more(latest.last_answer or "")
+            stuck = place == 0 and latest.signed_at + self.policy.replace_after <= moment
+            if empty or underpriced or stuck:
+                changed |= await self._replace(transaction, latest, empty=empty or latest.empty)
+        return changed
+
+    async def _replace(self, transaction: Transaction, latest: Attempt, *, empty: bool) -> bool:
+        suggested = await fees.suggest(self.rpc, self.policy.fee_cap)
+        old = Fees(latest.max_fee, latest.tip, suggested.legacy)
+        try:
+            offered = fees.bump(old, suggested, self.policy.fee_cap)
+        except fees.FeeCapReached as error:
+            log.warning("nonce %s cannot be replaced: %s", transaction.nonce, error)
+            return False
+        form = await self._sign(transaction, offered, empty=empty)
+        async with self.database.transaction() as session:
+            await lanes.held(session, self.ledger_id, self.signer.address, self.holder)
+            row = await session.get_one(Transaction, transaction.id)
+            if row.status not in ("signed", "accepted"):
+                return False
+            row.freeing = row.freeing or empty
+            session.add(self._attempt(row, form, offered, empty=empty))
+            await lanes.note(session, [row.id], row.status, "free-nonce" if empty else "replace", now())
+        return True
+
+
+def _asks_for_more(text: str) -> bool:
+    from backend.chain.answers import classify
+
+    return classify(0, text) in (Answer.REPLACEMENT_UNDERPRICED, Answer.FEE_TOO_LOW)

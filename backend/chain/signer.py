@@ -1,0 +1,136 @@
+"""The relayer's key, the only key the server has: it pays for transactions and can do nothing else.
+
+A signer turns the bytes of an unsigned transaction into a signature. Where the key lies is its own affair: an
+encrypted keystore here, a remote signer or a hardware module elsewhere.
+"""
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import rlp
+from coincurve import PrivateKey
+from eth_account import Account
+from eth_utils.address import to_checksum_address
+from eth_utils.crypto import keccak
+
+from backend.kit.settings import Settings
+
+
+class SignerError(Exception):
+    """There is no usable key; the text says why and what to do."""
+
+
+class DevelopmentKeyWarning(UserWarning):
+    """A bare private key is in use, which is for development only."""
+
+
+class Signer(Protocol):
+    """Whoever signs transactions for `address`."""
+
+    @property
+    def address(self) -> str:
+        """The checksummed address transactions come from."""
+        ...
+
+    async def sign(self, payload: bytes) -> bytes:
+        """65 bytes r ‖ s ‖ y-parity over the Keccak-256 hash of `payload`, with the lower s."""
+        ...
+
+
+class LocalSigner:
+    """A key in this process's memory."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = PrivateKey(secret)
+        self._address = to_checksum_address(keccak(self._key.public_key.format(compressed=False)[1:])[-20:])
+
+    @property
+    def address(self) -> str:
+        return str(self._address)
+
+    async def sign(self, payload: bytes) -> bytes:
+        return self._key.sign_recoverable(keccak(payload), hasher=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What is offered for a unit of gas, in wei. Without a base fee (`legacy`) only `max_fee` counts."""
+
+    max_fee: int
+    tip: int
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A transaction ready to be sent."""
+
+    raw: bytes
+    hash: str
+
+
+async def sign_transaction(
+    signer: Signer,
+    *,
+    chain_id: int,
+    nonce: int,
+    target: str,
+    data: bytes,
+    gas: int,
+    fees: Fees,
+    value: int = 0,
+) -> Signed:
+    """Signs an EIP-1559 transaction (type 2), or a legacy one (EIP-155) where the chain has no base fee."""
+    to = bytes.fromhex(target[2:])
+    if fees.legacy:
+        fields: list[object] = [nonce, fees.max_fee, gas, to, value, data]
+        signature = await signer.sign(rlp.encode([*fields, chain_id, 0, 0]))
+        r, s, parity = _parts(signature)
+        raw = bytes(rlp.encode([*fields, chain_id * 2 + 35 + parity, r, s]))
+    else:
+        fields = [chain_id, nonce, fees.tip, fees.max_fee, gas, to, value, data, []]
+        signature = await signer.sign(b"\x02" + rlp.encode(fields))
+        r, s, parity = _parts(signature)
+        raw = b"\x02" + bytes(rlp.encode([*fields, parity, r, s]))
+    return Signed(raw, "0x" + keccak(raw).hex())
+
+
+def _parts(signature: bytes) -> tuple[int, int, int]:
+    return int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
+
+
+def from_settings(settings: Settings) -> Signer:
+    """The relayer's signer. Raises SignerError. Reading a keystore takes about a second, on purpose."""
+    if settings.relayer_keystore is not None:
+        return LocalSigner(_open(settings.relayer_keystore, settings.relayer_password))
+    if settings.relayer_development_key is not None:
+        warnings.warn(
+            "The relayer's key is a bare private key: for development only.",
+            DevelopmentKeyWarning,
+            stacklevel=2,
+        )
+        text = settings.relayer_development_key.get_secret_value().removeprefix("0x")
+        try:
+            return LocalSigner(bytes.fromhex(text))
+        except ValueError:
+            raise SignerError("TALLYSTICK_RELAYER_DEVELOPMENT_KEY is not 32 bytes in hex") from None
+    raise SignerError(
+        "The relayer has no key: set TALLYSTICK_RELAYER_KEYSTORE and TALLYSTICK_RELAYER_PASSWORD."
+    )
+
+
+def _open(path: Path, password: object) -> bytes:
+    from pydantic import SecretStr
+
+    assert isinstance(password, SecretStr)  # noqa: S101 - the settings refuse a keystore without one
+    try:
+        return bytes(
+            Account.decrypt(json.loads(path.read_text(encoding="utf-8")), password.get_secret_value())
+        )
+    except FileNotFoundError:
+        raise SignerError(f"The relayer's keystore {path} is missing.") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise SignerError(f"The relayer's keystore {path} does not open: {error}") from None

@@ -1,0 +1,199 @@
+"""Receipts: which transactions were mined, which items of a pack failed, what is deep enough to be final."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.chain import lanes, outbox
+from backend.chain.abi import AbiError
+from backend.chain.contracts import Contracts, Revert
+from backend.chain.repository import Attempt, Operation, Transaction
+from backend.chain.rpc import NodeError, Rpc
+from backend.kit.clock import now
+from backend.kit.database import Database
+
+log = logging.getLogger("tallystick.sender")
+_CONFIRM = 500
+_TRIES = 3
+
+
+class Tracker:
+    """Follows one signer's transactions until they are final."""
+
+    def __init__(
+        self, database: Database, rpc: Rpc, contracts: Contracts, signer: str, finality: int
+    ) -> None:
+        self.database, self.rpc, self.contracts = database, rpc, contracts
+        self.signer, self.finality = signer, finality
+        self.ledger_id = contracts.ledger_id
+
+    async def step(self) -> bool:
+        """Notes new receipts, then confirms what is deep enough. True if anything changed."""
+        head, mined = await self.rpc.batch(
+            [("eth_blockNumber", []), ("eth_getTransactionCount", [self.signer, "latest"])]
+        )
+        if isinstance(head, NodeError) or isinstance(mined, NodeError):
+            raise head if isinstance(head, NodeError) else mined
+        found = await self._find_receipts(int(mined, 16))
+        return await self._confirm(int(head, 16)) or found
+
+    async def _find_receipts(self, mined: int) -> bool:
+        """Looks for receipts of all forms of what is in flight with a nonce the chain has passed."""
+        async with self.database.reading() as session:
+            flight = await lanes.in_flight(session, self.ledger_id, self.signer)
+            passed = [each for each in flight if each.nonce < mined]
+            forms = await lanes.attempts(session, [each.id for each in passed])
+        if not passed:
+            return False
+        asked = [(each, form) for each in passed for form in forms[each.id]]
+        receipts = await self._receipts([form.hash for _, form in asked])
+        hits = [(tx, form, each) for (tx, form), each in zip(asked, receipts, strict=True) if each]
+        reasons = [await self._reason(tx, receipt) for tx, _, receipt in hits]
+        found = {tx.id for tx, _, _ in hits}
+        foreign = [each for each in passed if each.id not in found]
+        if foreign and not await self._used_elsewhere(foreign):
+            foreign = []
+        async with self.database.transaction() as session:
+            for (tx, form, receipt), reason in zip(hits, reasons, strict=True):
+                await self._mine(session, tx, form, receipt, reason)
+            for each in foreign:
+                await self._lose(session, each)
+        return bool(hits or foreign)
+
+    async def _receipts(self, hashes: Sequence[str]) -> list[Mapping[str, Any] | None]:
+        answers = await self.rpc.batch([("eth_getTransactionReceipt", [each]) for each in hashes])
+        for answer in answers:
+            if isinstance(answer, NodeError):
+                raise answer
+        return answers
+
+    async def _reason(self, transaction: Transaction, receipt: Mapping[str, Any]) -> Revert | None:
+        """Why a transaction failed: the same call again, on the state before its block."""
+        if int(receipt["status"], 16) == 1:
+            return None
+        gas_used = int(receipt["gasUsed"], 16)
+        if gas_used >= transaction.gas - transaction.gas // 64:
+            return Revert("OutOfGas", {"gas": transaction.gas}, "0x")
+        call = {
+            "from": self.signer,
+            "to": transaction.target,
+            "data": "0x" + transaction.data.hex(),
+            "gas": hex(transaction.gas),
+        }
+        before = hex(int(receipt["blockNumber"], 16) - 1)
+        (answer,) = await self.rpc.batch([("eth_call", [call, before])])
+        data = answer.revert if isinstance(answer, NodeError) else None
+        return self.contracts.decode_revert(data or b"")
+
+    async def _mine(
+        self,
+        session: AsyncSession,
+        transaction: Transaction,
+        form: Attempt,
+        receipt: Mapping[str, Any],
+        reason: Revert | None,
+    ) -> None:
+        row = await session.get_one(Transaction, transaction.id)
+        if row.status not in lanes.IN_FLIGHT:
+            return
+        moment = now()
+        row.status, row.mined_at = "mined", moment
+        row.signed_at, row.accepted_at = row.signed_at or moment, row.accepted_at or moment
+        row.mined_hash, row.block_hash = form.hash, receipt["blockHash"]
+        row.block_number, row.gas_used = int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)
+        row.succeeded, row.reopened = reason is None, False
+        operations = (await lanes.operations_of(session, [row.id]))[row.id]
+        if form.empty:
+            self._put_back(operations)
+            return
+        if reason is not None and (len(operations) > 1 or reason.name == "OutOfGas"):
+            for each in operations:
+                each.tries += 1
+                if each.tries >= _TRIES:
+                    outbox.finish(each, outbox.FAILED, "reverted", "receive-receipt", reason.to_json())
+            self._put_back(operations)
+            return
+        failures = self._failures(receipt) if len(operations) > 1 else {}
+        for each in operations:
+            error = reason or failures.get(_action_id(each))
+            outbox.touch(each, "mined", "receive-receipt", moment)
+            if each.status not in outbox.FINAL:
+                each.error = error.to_json() if error else None
+
+    def _put_back(self, operations: Sequence[Operation]) -> None:
+        """The nonce was used up without carrying them: they are sent anew, or end if that was wanted."""
+        for each in operations:
+            if each.cancel_requested:
+                outbox.finish(each, outbox.CANCELLED, "cancelled", "free-nonce")
+            if each.status not in outbox.FINAL:
+                each.transaction_id, each.item = None, None
+                outbox.touch(each, "received", "put-back")
+
+    def _failures(self, receipt: Mapping[str, Any]) -> dict[tuple[str, int], Revert]:
+        """The items of a pack that failed, by signer and nonce, and why."""
+        failed: dict[tuple[str, int], Revert] = {}
+        for entry in receipt["logs"]:
+            contract = self.contracts.at(entry["address"])
+            topics = [bytes.fromhex(topic[2:]) for topic in entry["topics"]]
+            event = contract.abi.events.get(topics[0]) if contract and topics else None
+            if event is None or event.name != "ActionFailed":
+                continue
+            try:
+                args = event.decode_log(topics, bytes.fromhex(entry["data"][2:]))
+            except AbiError as error:
+                log.error("an ActionFailed event does not decode: %s", error)
+                continue
+            reason = self.contracts.decode_revert(bytes.fromhex(args["reason"][2:]))
+            failed[args["signer"], args["nonce"]] = reason
+        return failed
+
+    async def _used_elsewhere(self, missing: Sequence[Transaction]) -> bool:
+        """Whether their nonces were used by transactions that are not ours, and final. A node that is behind
+        with its receipts is not enough: the nonce must have been used at the depth of finality."""
+        head = int(await self.rpc.call("eth_blockNumber"), 16)
+        depth = hex(max(head - self.finality, 0))
+        final = int(await self.rpc.call("eth_getTransactionCount", self.signer, depth), 16)
+        return all(each.nonce < final for each in missing)
+
+    async def _lose(self, session: AsyncSession, transaction: Transaction) -> None:
+        """The nonce was used by somebody else with the relayer's key; what it carried is sent anew."""
+        row = await session.get_one(Transaction, transaction.id)
+        log.error("nonce %s of %s was used by a transaction that is not ours", row.nonce, row.signer)
+        row.status = "lost"
+        self._put_back((await lanes.operations_of(session, [row.id]))[row.id])
+
+    async def _confirm(self, head: int) -> bool:
+        """Ends what is deep enough, after looking whether it still stands in the same block."""
+        async with self.database.reading() as session:
+            deep = await lanes.mined_up_to(
+                session, self.ledger_id, self.signer, head - self.finality, _CONFIRM
+            )
+        if not deep:
+            return False
+        receipts = await self._receipts([each.mined_hash or "" for each in deep])
+        moment = now()
+        async with self.database.transaction() as session:
+            carried = await lanes.operations_of(session, [each.id for each in deep])
+            for transaction, receipt in zip(deep, receipts, strict=True):
+                row = await session.get_one(Transaction, transaction.id)
+                if row.status != "mined" or row.mined_hash != transaction.mined_hash:
+                    continue
+                if receipt is None or receipt["blockHash"] != row.block_hash:
+                    log.warning("nonce %s is no longer in block %s", row.nonce, row.block_number)
+                    await lanes.reopen(session, Transaction.id == row.id)
+                    continue
+                row.status, row.confirmed_at = "confirmed", moment
+                for each in carried[row.id]:
+                    status = outbox.FAILED if each.error else outbox.SUCCEEDED
+                    outbox.finish(
+                        each, status, "reverted" if each.error else "confirmed", "confirm", each.error
+                    )
+        return True
+
+
+def _action_id(operation: Operation) -> tuple[str, int]:
+    """What tells a signed action apart on its contract: signer and nonce."""
+    relayed = operation.relayed or {}
+    return relayed.get("signer", ""), int(relayed.get("nonce", -1))
