@@ -36,9 +36,16 @@ class Parcel:
 
 def pack(contracts: Contracts, candidates: Sequence[Candidate], gas_limit: int) -> list[Parcel]:
     """Candidates put into transactions, the oldest first, none above `gas_limit`."""
+    # The same signature twice cannot be told apart in one transaction: the second waits for a later round.
+    seen: set[tuple[str, str, int]] = set()
     open_packs: dict[str, list[Candidate]] = {}
     order: list[list[Candidate]] = []
     for each in candidates:
+        if each.call.relay is not None:
+            action = (each.call.target, each.call.relay.signer, each.call.relay.nonce)
+            if action in seen:
+                continue
+            seen.add(action)
         if each.call.relay is None or each.alone:
             order.append([each])
             continue

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
+
 from backend.chain import fees, lanes, outbox, packing
 from backend.chain.answers import Answer
 from backend.chain.contracts import Contracts, Revert
@@ -86,8 +88,11 @@ class Sender:
             if await lanes.get(session, self.ledger_id, self.signer.address) is not None:
                 return False
         nonce = await self._count("pending")
-        async with self.database.transaction() as session:
-            await lanes.open_lane(session, self.ledger_id, self.signer.address, nonce)
+        try:
+            async with self.database.transaction() as session:
+                await lanes.open_lane(session, self.ledger_id, self.signer.address, nonce)
+        except IntegrityError:  # another worker opened it at the same moment
+            return False
         return await self._lease()
 
     async def _count(self, block: str) -> int:
