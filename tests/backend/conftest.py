@@ -23,6 +23,7 @@ from backend.kit.ids import uuid7
 from backend.kit.settings import load
 from backend.migrations import declared_tables
 from backend.parties import service as parties
+from tests.backend.chain import folds  # noqa: F401 - its table is made with the others
 
 POSTGRESQL = os.environ.get("TALLYSTICK_TEST_POSTGRESQL", "postgresql://root@127.0.0.1:5432/test")
 

@@ -1,0 +1,273 @@
+"""The indexer's SQL: blocks, events, the keys they touch, the cursor."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.chain import lanes
+from backend.chain.projections import Event, Projection
+from backend.chain.repository import ChainBlock, ChainCursor, ChainEvent, ChainEventKey
+from backend.kit.clock import now
+
+_CHUNK = 400
+Touched = Mapping[str, set[str]]
+"""For each projection, by name, the keys whose rows may have changed."""
+
+
+class CursorMoved(Exception):
+    """Another indexer went ahead in the meantime; nothing of the running transaction may stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the index keeps of a block."""
+
+    number: int
+    hash: str
+    parent_hash: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the index stands, and the chain's head when it got there."""
+
+    number: int
+    hash: str
+    head: int
+    halted: str | None
+
+
+async def position(session: AsyncSession, ledger_id: UUID) -> Position | None:
+    """Where the index of a ledger stands; None if it was never begun."""
+    row = await session.get(ChainCursor, ledger_id)
+    return Position(row.number, row.hash, row.head, row.halted) if row else None
+
+
+async def begin(session: AsyncSession, ledger_id: UUID, start: Header) -> Position:
+    """Puts the cursor on the block before the first. Another indexer may have done so."""
+    if (found := await position(session, ledger_id)) is not None:
+        return found
+    session.add(
+        ChainCursor(
+            ledger_id=ledger_id, number=start.number, hash=start.hash, head=start.number, updated_at=now()
+        )
+    )
+    await add_headers(session, ledger_id, [start], keep=0)
+    await session.flush()
+    return Position(start.number, start.hash, start.number, None)
+
+
+async def advance(session: AsyncSession, ledger_id: UUID, old: Position, new: Header, head: int) -> None:
+    """Moves the cursor from where it was read. Raises CursorMoved if it is not there any more."""
+    await _move(session, ledger_id, old, number=new.number, hash=new.hash, head=head)
+
+
+async def retreat(session: AsyncSession, ledger_id: UUID, old: Position, new: Header) -> None:
+    """Moves the cursor back, and forgets the blocks above. Raises CursorMoved."""
+    await _move(session, ledger_id, old, number=new.number, hash=new.hash)
+    await session.execute(
+        delete(ChainBlock).where(ChainBlock.ledger_id == ledger_id, ChainBlock.number > new.number)
+    )
+
+
+async def note_head(session: AsyncSession, ledger_id: UUID, old: Position, head: int) -> None:
+    """Notes how far the chain is while the index stands."""
+    await _move(session, ledger_id, old, head=head)
+
+
+async def halt(session: AsyncSession, ledger_id: UUID, reason: str) -> None:
+    """Stops indexing until a person has looked."""
+    await session.execute(
+        update(ChainCursor).where(ChainCursor.ledger_id == ledger_id).values(halted=reason[:500])
+    )
+
+
+async def _move(session: AsyncSession, ledger_id: UUID, old: Position, **values: Any) -> None:
+    result = await session.execute(
+        update(ChainCursor)
+        .where(
+            ChainCursor.ledger_id == ledger_id,
+            ChainCursor.number == old.number,
+            ChainCursor.hash == old.hash,
+        )
+        .values(**values, updated_at=now())
+    )
+    if not (isinstance(result, CursorResult) and result.rowcount == 1):
+        raise CursorMoved(f"the cursor is no longer at block {old.number}")
+
+
+async def add_headers(
+    session: AsyncSession, ledger_id: UUID, headers: Sequence[Header], *, keep: int
+) -> None:
+    """Remembers headers; those more than `keep` blocks below the newest are forgotten, but for the first."""
+    rows = [
+        {
+            "ledger_id": ledger_id,
+            "number": each.number,
+            "hash": each.hash,
+            "parent_hash": each.parent_hash,
+            "time": each.time,
+        }
+        for each in headers
+    ]
+    await session.execute(insert(ChainBlock), rows)
+    if keep:
+        first = select(ChainBlock.number).where(ChainBlock.ledger_id == ledger_id)
+        lowest = await session.scalar(first.order_by(ChainBlock.number).limit(1))
+        await session.execute(
+            delete(ChainBlock).where(
+                ChainBlock.ledger_id == ledger_id,
+                ChainBlock.number < headers[-1].number - keep,
+                ChainBlock.number != lowest,
+            )
+        )
+
+
+async def headers_down_from(session: AsyncSession, ledger_id: UUID, number: int) -> list[Header]:
+    """The remembered headers from `number` down, highest first."""
+    statement = select(ChainBlock).where(ChainBlock.ledger_id == ledger_id, ChainBlock.number <= number)
+    rows = await session.scalars(statement.order_by(ChainBlock.number.desc()))
+    return [Header(row.number, row.hash, row.parent_hash, row.time) for row in rows]
+
+
+async def add_events(
+    session: AsyncSession, ledger_id: UUID, projections: Iterable[Projection], events: Sequence[Event]
+) -> Touched:
+    """Stores events and which keys of which projection each concerns; answers the keys."""
+    touched: dict[str, set[str]] = defaultdict(set)
+    if not events:
+        return touched
+    rows = [
+        {
+            "ledger_id": ledger_id,
+            "block_number": each.block_number,
+            "log_index": each.log_index,
+            "block_hash": each.block_hash,
+            "block_time": each.block_time,
+            "tx_hash": each.tx_hash,
+            "contract": each.contract,
+            "address": each.address,
+            "name": each.name,
+            "args": dict(each.args),
+        }
+        for each in events
+    ]
+    keys = []
+    for projection in projections:
+        for event in events:
+            for key in dict.fromkeys(projection.subjects(event)):
+                touched[projection.name].add(key)
+                keys.append(
+                    {
+                        "ledger_id": ledger_id,
+                        "projection": projection.name,
+                        "key": key,
+                        "block_number": event.block_number,
+                        "log_index": event.log_index,
+                    }
+                )
+    await session.execute(insert(ChainEvent), rows)
+    if keys:
+        await session.execute(insert(ChainEventKey), keys)
+    return touched
+
+
+async def remove_events(session: AsyncSession, ledger_id: UUID, *, above: int) -> Touched:
+    """Deletes the events of blocks that are no longer the chain's; answers the keys they concerned."""
+    keys = (ChainEventKey.ledger_id == ledger_id, ChainEventKey.block_number > above)
+    touched: dict[str, set[str]] = defaultdict(set)
+    found = select(ChainEventKey.projection, ChainEventKey.key).where(*keys).distinct()
+    for row in await session.execute(found):
+        touched[row.projection].add(row.key)
+    await session.execute(delete(ChainEventKey).where(*keys))
+    await session.execute(
+        delete(ChainEvent).where(ChainEvent.ledger_id == ledger_id, ChainEvent.block_number > above)
+    )
+    return touched
+
+
+async def rebuild(
+    session: AsyncSession, ledger_id: UUID, projections: Iterable[Projection], touched: Touched
+) -> None:
+    """Folds every touched key anew from all its events."""
+    for projection in projections:
+        keys = sorted(touched.get(projection.name, ()))
+        for start in range(0, len(keys), _CHUNK):
+            some = keys[start : start + _CHUNK]
+            events = await events_of(session, ledger_id, projection.name, some)
+            for key in some:
+                await projection.rebuild(session, ledger_id, key, events.get(key, []))
+
+
+async def events_of(
+    session: AsyncSession, ledger_id: UUID, projection: str, keys: Sequence[str]
+) -> dict[str, list[Event]]:
+    """All events of these keys, oldest first."""
+    statement = (
+        select(ChainEventKey.key, ChainEvent)
+        .join(
+            ChainEvent,
+            (ChainEvent.ledger_id == ChainEventKey.ledger_id)
+            & (ChainEvent.block_number == ChainEventKey.block_number)
+            & (ChainEvent.log_index == ChainEventKey.log_index),
+        )
+        .where(
+            ChainEventKey.ledger_id == ledger_id,
+            ChainEventKey.projection == projection,
+            ChainEventKey.key.in_(keys),
+        )
+        .order_by(ChainEventKey.block_number, ChainEventKey.log_index)
+    )
+    found: dict[str, list[Event]] = defaultdict(list)
+    for key, row in await session.execute(statement):
+        found[key].append(_event(row))
+    return found
+
+
+async def reopen_transactions(
+    session: AsyncSession, ledger_id: UUID, *, above: int, confirmed_too: bool
+) -> None:
+    """Hands transactions of orphaned blocks back to the sender."""
+    await lanes.reopen(session, lanes.orphaned(ledger_id, above, confirmed_too=confirmed_too))
+
+
+async def forget(session: AsyncSession, ledger_id: UUID, projections: Iterable[Projection]) -> None:
+    """Takes the whole index back to nothing: rows, events, blocks, cursor. `reindex` begins with it."""
+    for projection in projections:
+        statement = select(ChainEventKey.key).where(
+            ChainEventKey.ledger_id == ledger_id, ChainEventKey.projection == projection.name
+        )
+        for key in (await session.scalars(statement.distinct())).all():
+            await projection.rebuild(session, ledger_id, key, [])
+    for table in (ChainEventKey, ChainEvent, ChainBlock, ChainCursor):
+        await session.execute(delete(table).where(table.ledger_id == ledger_id))
+
+
+async def recent(session: AsyncSession, ledger_id: UUID, after: tuple[int, int], limit: int) -> list[Event]:
+    """Events after a place in the chain (block, log index), oldest first: for streams and exports."""
+    place = tuple_(ChainEvent.block_number, ChainEvent.log_index)
+    statement = select(ChainEvent).where(ChainEvent.ledger_id == ledger_id, place > after)
+    ordered = statement.order_by(ChainEvent.block_number, ChainEvent.log_index).limit(limit)
+    return [_event(row) for row in await session.scalars(ordered)]
+
+
+def _event(row: ChainEvent) -> Event:
+    return Event(
+        contract=row.contract,
+        name=row.name,
+        args=row.args,
+        address=row.address,
+        block_number=row.block_number,
+        block_hash=row.block_hash,
+        block_time=row.block_time,
+        tx_hash=row.tx_hash,
+        log_index=row.log_index,
+    )
