@@ -17,6 +17,7 @@ EMPTY = bytes(32)
 HASH_BYTES = 32
 KEY_BITS = 256
 
+Nodes: TypeAlias = Mapping[bytes, tuple[bytes, bytes]]
 NodeStore: TypeAlias = MutableMapping[bytes, tuple[bytes, bytes]]
 """Hash of a node → (left, right) of an inner node, or (key, value) of a leaf. Hashes tell which is which."""
 
@@ -60,13 +61,13 @@ def update(store: NodeStore, root: bytes, changes: Mapping[bytes, bytes]) -> byt
     return _update(store, root, sorted(changes.items()), 0)
 
 
-def lookup(store: NodeStore, root: bytes, key: bytes) -> bytes | None:
+def lookup(store: Nodes, root: bytes, key: bytes) -> bytes | None:
     """The value of `key` in the map with this root, or None."""
     _, end = _walk(store, root, key)
     return end[1] if end is not None and end[0] == key else None
 
 
-def prove(store: NodeStore, root: bytes, key: bytes) -> MapProof:
+def prove(store: Nodes, root: bytes, key: bytes) -> MapProof:
     """Proof of what the map with this root says of `key`, be it a value or nothing."""
     siblings, end = _walk(store, root, key)
     return MapProof(tuple(siblings), end if end is not None and end[0] != key else None)
@@ -123,7 +124,7 @@ def _put_leaf(store: NodeStore, key: bytes, value: bytes) -> bytes:
     return node
 
 
-def _walk(store: NodeStore, root: bytes, key: bytes) -> tuple[list[bytes], tuple[bytes, bytes] | None]:
+def _walk(store: Nodes, root: bytes, key: bytes) -> tuple[list[bytes], tuple[bytes, bytes] | None]:
     siblings: list[bytes] = []
     node = root
     while node != EMPTY:

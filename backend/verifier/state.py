@@ -4,7 +4,7 @@ The proofs are paths through Merkle Patricia tries (Yellow Paper appendix D) who
 block header. A proof either shows a value, or shows that there is none, or is no proof at all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.verifier import evm
@@ -14,7 +14,11 @@ EMPTY_CODE = bytes.fromhex("c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfa
 
 
 class ProofInvalid(ValueError):
-    """The proof does not lead from the root to an answer."""
+    """A node under the root is not what Ethereum puts there: the root is not that of a state."""
+
+
+class NodeMissing(ValueError):
+    """The evidence ends before an answer."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,14 @@ class Account:
 NO_ACCOUNT = Account(0, 0, EMPTY_TRIE, EMPTY_CODE)
 
 
-def account(state_root: bytes, address: bytes, proof: Sequence[bytes]) -> Account:
-    """The account at `address` under a state root; `NO_ACCOUNT` if the proof shows there is none."""
-    found = trie_value(state_root, evm.keccak(address), proof)
+def node_table(nodes: Sequence[bytes]) -> Mapping[bytes, bytes]:
+    """Trie nodes by their hash. Proofs of many slots share most of theirs, so a bundle holds one table."""
+    return {evm.keccak(node): node for node in nodes}
+
+
+def account(state_root: bytes, address: bytes, nodes: Mapping[bytes, bytes]) -> Account:
+    """The account at `address` under a state root; `NO_ACCOUNT` if the nodes show there is none."""
+    found = trie_value(state_root, evm.keccak(address), nodes)
     if found is None:
         return NO_ACCOUNT
     fields = _decode(found)
@@ -48,9 +57,9 @@ def account(state_root: bytes, address: bytes, proof: Sequence[bytes]) -> Accoun
     return Account(int.from_bytes(nonce, "big"), int.from_bytes(balance, "big"), storage_root, code_hash)
 
 
-def slot(storage_root: bytes, position: int, proof: Sequence[bytes]) -> int:
-    """The word in a storage slot under an account's storage root; 0 if the proof shows it is unset."""
-    found = trie_value(storage_root, evm.keccak(evm.word(position)), proof)
+def slot(storage_root: bytes, position: int, nodes: Mapping[bytes, bytes]) -> int:
+    """The word in a storage slot under an account's storage root; 0 if the nodes show it is unset."""
+    found = trie_value(storage_root, evm.keccak(evm.word(position)), nodes)
     if found is None:
         return 0
     value = _decode(found)
@@ -59,35 +68,28 @@ def slot(storage_root: bytes, position: int, proof: Sequence[bytes]) -> int:
     return int.from_bytes(value, "big")
 
 
-def trie_value(root: bytes, key: bytes, proof: Sequence[bytes]) -> bytes | None:
-    """Follow `key` from `root` through the nodes of `proof`: its value, or None where the path ends.
+def trie_value(root: bytes, key: bytes, nodes: Mapping[bytes, bytes]) -> bytes | None:
+    """Follow `key` from `root` through nodes found by their hash: its value, or None where the path ends.
 
-    Raises `ProofInvalid` if a node on the path is missing or malformed, or if the proof holds a node
-    that is not on the path: a proof is exactly its path.
+    Raises `NodeMissing` if the path leads to a node that is not there. A node cannot be forged: another
+    content has another hash, and then the path does not lead to it.
     """
-    nodes = {evm.keccak(node): node for node in proof}
     nibbles = [nibble for byte in key for nibble in (byte >> 4, byte & 15)]
-    used = 0
     reference: evm.Rlp = root
-    value: bytes | None = None
-    if root == EMPTY_TRIE and (not proof or list(proof) == [b"\x80"]):
+    if root == EMPTY_TRIE:
         return None
     while True:
         if isinstance(reference, bytes):
             encoded = nodes.get(reference)
             if encoded is None:
-                raise ProofInvalid("a node on the path is missing from the proof")
-            used += 1
+                raise NodeMissing("a node on the path is not among the evidence")
             node = _decode(encoded)
         else:
             node = reference  # shorter than a hash, so it stands inside its parent
         following, nibbles, value = _step(node, nibbles)
         if following is None:
-            break
+            return value
         reference = following
-    if used != len(proof):
-        raise ProofInvalid("the proof holds nodes that are not on the path")
-    return value
 
 
 def _step(node: evm.Rlp, nibbles: list[int]) -> tuple[evm.Rlp | None, list[int], bytes | None]:

@@ -1,0 +1,327 @@
+"""The goods behind the claim, by the events about them: ordered, held, shipped, received, and how much."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from typing import TypeAlias
+from urllib.parse import unquote
+
+from backend.verifier import epcis
+from backend.verifier.checks import document, record
+from backend.verifier.checks.record import Recorded
+from backend.verifier.evidence import Evidence
+from backend.verifier.policy import Policy
+from backend.verifier.result import Ends, Finding, Word, cannot_tell, check, failed, not_applicable, passed
+
+GROUP = "goods"
+
+ORDERS, DESPATCHES, RECEIPTS, INVOICES = ("po", "poc"), ("desadv", "bol"), ("recadv",), ("inv",)
+
+# CBV 2.0 section 7.1.
+MADE = frozenset(["commissioning", "creating_class_instance", "assembling", "packing", "storing", "stocking"])
+SHIPPED = frozenset(["shipping", "departing", "transporting", "loading", "staging_outbound"])
+RECEIVED = frozenset(["receiving", "accepting", "arriving"])
+
+PIECES = frozenset({"C62", "H87", "EA", "PCE", "XPP"})
+# UN/ECE Recommendation 20: unit → (base unit, how many of it).
+_UNITS = {
+    "KGM": ("KGM", Decimal(1)),
+    "GRM": ("KGM", Decimal("0.001")),
+    "TNE": ("KGM", Decimal(1000)),
+    "LTR": ("LTR", Decimal(1)),
+    "MLT": ("LTR", Decimal("0.001")),
+    "MTR": ("MTR", Decimal(1)),
+    "CMT": ("MTR", Decimal("0.01")),
+    "MMT": ("MTR", Decimal("0.001")),
+}
+_MILLION = 1_000_000
+
+Goods: TypeAlias = tuple[str, str | None]
+"""A class of goods, and the unit it is counted in (None for pieces)."""
+
+
+def number_of(transaction: str) -> str:
+    """The document number in a business transaction id, `urn:epcglobal:cbv:bt:<gln>:<number>` or the like."""
+    return unquote(transaction.rsplit(":", 1)[-1].rsplit("/", 1)[-1])
+
+
+def _about(found: Iterable[Recorded], kinds: tuple[str, ...], number: str | None) -> list[Recorded]:
+    """Events that name the document, of one of the kinds, with this number."""
+    return [
+        recorded
+        for recorded in found
+        if any(
+            kind in kinds and number is not None and number_of(value) == number
+            for kind, value in recorded.view.transactions
+        )
+    ]
+
+
+@dataclass(frozen=True)
+class Story:
+    """The events that belong to the invoice, by the numbers it gives."""
+
+    ordered: list[Recorded]
+    despatched: list[Recorded]
+    received: list[Recorded]
+    all: tuple[Recorded, ...]
+
+
+def _story(evidence: Evidence) -> Story:
+    found = record.events(evidence)
+    ordered = _about(found, ORDERS, document.field_of(evidence, document.ORDER))
+    despatched = _about(found, DESPATCHES, document.field_of(evidence, document.DESPATCH))
+    receipt = _about(found, RECEIPTS, document.field_of(evidence, document.RECEIPT))
+    tied = {id(each) for each in (*ordered, *despatched, *receipt)}
+    tied |= {id(each) for each in _about(found, INVOICES, document.field_of(evidence, document.NUMBER))}
+    if not tied:
+        raise Ends(cannot_tell("verify.goods.untied", "/fields", "/log/events"))
+    received = [each for each in found if id(each) in tied and each.view.step in RECEIVED]
+    return Story(ordered, despatched, received, tuple(each for each in found if id(each) in tied))
+
+
+def _places(found: Iterable[Recorded]) -> tuple[str, ...]:
+    return tuple(each.place for each in found)[:10]
+
+
+@check("ordered", GROUP, goods=True)
+def ordered(evidence: Evidence, _policy: Policy) -> Finding:
+    """The debtor ordered what the invoice is for."""
+    story = _story(evidence)
+    if not story.ordered:
+        return cannot_tell("verify.ordered.none", "/log/events")
+    by_buyer = [each for each in story.ordered if each.by(evidence.terms.debtor)]
+    if by_buyer:
+        return passed("verify.ordered.by-debtor", *_places(by_buyer)).by(Word.DEBTOR)
+    return cannot_tell("verify.ordered.by-seller", *_places(story.ordered)).claimed(Word.SUPPLIER)
+
+
+@check("held", GROUP, goods=True)
+def held(evidence: Evidence, _policy: Policy) -> Finding:
+    """The seller made the goods, or held them, before they were shipped."""
+    story = _story(evidence)
+    goods = set().union(*(_names(each) for each in story.all))
+    made = [
+        each
+        for each in record.events(evidence)
+        if each.view.step in MADE and each.leaf.recorder == evidence.terms.supplier and _names(each) & goods
+    ]
+    if not made:
+        return cannot_tell("verify.held.none", "/log/events")
+    finding = passed("verify.held.by-seller", *_places(made))
+    return finding.by(Word.SUPPLIER) if all(each.signed for each in made) else finding.claimed(Word.OPERATOR)
+
+
+@check("shipped", GROUP, goods=True)
+def shipped(evidence: Evidence, _policy: Policy) -> Finding:
+    """The goods were shipped, before they were received."""
+    story = _story(evidence)
+    gone = [each for each in story.all if each.view.step in SHIPPED]
+    if not gone:
+        return cannot_tell("verify.shipped.none", "/log/events")
+    first = min(each.view.time for each in gone)
+    if any(each.view.time < first for each in story.received):
+        return failed("verify.shipped.after-receipt", *_places(gone))
+    signed = [each for each in gone if each.signed]
+    if not signed:
+        return passed("verify.shipped.said", *_places(gone)).claimed(Word.OPERATOR)
+    return passed("verify.shipped.signed", *_places(signed)).by(Word.RECORDER)
+
+
+@check("received", GROUP, goods=True)
+def received(evidence: Evidence, _policy: Policy) -> Finding:
+    """The debtor itself recorded that it received the goods, under its own key."""
+    story = _story(evidence)
+    if not story.received:
+        return cannot_tell("verify.received.none", "/log/events")
+    by_buyer = [each for each in story.received if each.by(evidence.terms.debtor)]
+    if by_buyer:
+        return passed("verify.received.by-debtor", *_places(by_buyer)).by(Word.DEBTOR)
+    if any(each.leaf.recorder == evidence.terms.debtor for each in story.received):
+        return cannot_tell("verify.received.unsigned", *_places(story.received)).claimed(Word.OPERATOR)
+    return cannot_tell("verify.received.by-others", *_places(story.received)).claimed(Word.RECORDER)
+
+
+@check("match", GROUP, goods=True)
+def match(evidence: Evidence, _policy: Policy) -> Finding:
+    """Order, despatch, receipt and invoice name one another by the numbers on the invoice."""
+    story = _story(evidence)
+    missing = [
+        name
+        for name, found in (
+            ("order", story.ordered),
+            ("despatch", story.despatched),
+            ("receipt", story.received),
+        )
+        if not found
+    ]
+    if missing:
+        return cannot_tell("verify.match.missing", "/log/events", missing=", ".join(missing))
+    return passed("verify.match.all", *_places(story.all)).by(Word.RECORDER)
+
+
+@check("quantities", GROUP, goods=True)
+def quantities(evidence: Evidence, policy: Policy) -> Finding:
+    """What the debtor received is what the invoice bills, item by item, within the tolerance."""
+    billed = _billed(evidence)
+    story = _story(evidence)
+    arrived = delivered(evidence, story.received)
+    for goods, amount in billed.items():
+        got = arrived[goods]
+        if got * _MILLION < amount * (_MILLION - policy.quantity_tolerance):
+            return failed(
+                "verify.quantities.short",
+                "/log/events",
+                item=goods[0],
+                billed=_plain(amount),
+                received=_plain(got),
+            )
+    return passed("verify.quantities.enough", "/log/events", items=len(billed)).by(Word.DEBTOR)
+
+
+@check("not-behind-others", GROUP, goods=True)
+def not_behind_others(evidence: Evidence, _policy: Policy) -> Finding:
+    """The same delivery does not stand behind other invoices beyond its quantity."""
+    own = document.field_of(evidence, document.NUMBER)
+    if own is None:
+        return cannot_tell("verify.document.hidden", "/fields", fields=document.NUMBER)
+    others = {
+        number_of(value)
+        for recorded in _story(evidence).all
+        for kind, value in recorded.view.transactions
+        if kind in INVOICES
+    } - {own}
+    if others:
+        return failed("verify.behind.others", "/log/events", numbers=", ".join(sorted(others)))
+    return cannot_tell("verify.behind.unknown", "/log/events").claimed(Word.OPERATOR)
+
+
+@check("custody", GROUP, goods=True)
+def custody(evidence: Evidence, _policy: Policy) -> Finding:
+    """How much of the way from seller to debtor is covered by events, and by how many hands."""
+    story = _story(evidence)
+    steps = {
+        "made": any(each.view.step in MADE for each in record.events(evidence)),
+        "shipped": any(each.view.step in SHIPPED for each in story.all),
+        "received": bool(story.received),
+    }
+    hands = len({each.leaf.recorder for each in story.all if each.signed})
+    score = sum(steps.values()) * 25 + (25 if hands > 1 else 0)
+    finding = passed if score >= 50 else cannot_tell
+    return finding("verify.custody.score", *_places(story.all), score=score, hands=hands).by(Word.RECORDER)
+
+
+@check("cold-chain", GROUP, goods=True)
+def cold_chain(evidence: Evidence, policy: Policy) -> Finding:
+    """The goods stayed within the temperatures they need."""
+    if policy.temperature is None:
+        return not_applicable("verify.cold.not-needed")
+    lowest, highest = (Decimal(limit) / 1000 for limit in policy.temperature)
+    readings = [(each, value) for each in _story(evidence).all for value in each.view.temperatures]
+    if not readings:
+        return cannot_tell("verify.cold.no-readings", "/log/events")
+    for each, value in readings:
+        if not lowest <= value <= highest:
+            return failed("verify.cold.outside", each.place, value=_plain(value))
+    return passed("verify.cold.kept", *_places(each for each, _ in readings), count=len(readings)).by(
+        Word.RECORDER
+    )
+
+
+def share_received(evidence: Evidence) -> Fraction:
+    """The least share of any billed item that the debtor signed for, at most 1."""
+    billed = _billed(evidence)
+    arrived = delivered(evidence, _story(evidence).received)
+    return min(Fraction(1), *(Fraction(arrived[item]) / Fraction(amount) for item, amount in billed.items()))
+
+
+def delivered(evidence: Evidence, found: Iterable[Recorded]) -> Counter[Goods]:
+    """Amounts by class and unit that the debtor signed for.
+
+    Arriving, receiving and accepting the same goods is one delivery, so the steps are not added up; within a
+    step an item counts once, however often it is named. A logistic unit stands for what a packing event says
+    is in it.
+    """
+    packed = _packed(evidence)
+    steps: dict[str, Counter[Goods]] = {}
+    seen: dict[str, set[str]] = {}
+    for each in found:
+        if each.by(evidence.terms.debtor):
+            total = steps.setdefault(each.view.step, Counter())
+            _add_event(total, seen.setdefault(each.view.step, set()), each.view, packed)
+    most: Counter[Goods] = Counter()
+    for total in steps.values():
+        most |= total
+    return most
+
+
+def _add_event(
+    total: Counter[Goods], seen: set[str], view: epcis.EventView, packed: Mapping[str, list[epcis.EventView]]
+) -> None:
+    own = {quantity.item for quantity in view.quantities}
+    for quantity in view.quantities:
+        _add(total, quantity)
+    waiting = [*view.items, view.parent]
+    while waiting:
+        item = waiting.pop()
+        if item is None or item in seen:
+            continue
+        seen.add(item)
+        inside = packed.get(item, [])
+        waiting.extend(child for packing in inside for child in packing.items)
+        for packing in inside:
+            for quantity in packing.quantities:
+                if quantity.item not in own:
+                    _add(total, quantity)
+        if not inside:
+            _add(total, epcis.Quantity(epcis.item_class(item), Decimal(1), None))
+
+
+def _packed(evidence: Evidence) -> Mapping[str, list[epcis.EventView]]:
+    """Packing events by the logistic unit that was packed."""
+    found: dict[str, list[epcis.EventView]] = {}
+    for each in record.events(evidence):
+        if each.view.kind == "AggregationEvent" and each.view.action == "ADD" and each.view.parent:
+            found.setdefault(each.view.parent, []).append(each.view)
+    return found
+
+
+def _billed(evidence: Evidence) -> Counter[Goods]:
+    """Quantities of the invoice's lines (BG-25) by class; ends the check where they are not shown."""
+    total: Counter[Goods] = Counter()
+    line = 0
+    while (amount := document.field_of(evidence, f"BG-25/{line}/BT-129")) is not None:
+        gtin = document.field_of(evidence, f"BG-25/{line}/BT-157")
+        if gtin is None or not gtin.isdigit() or len(gtin) > 14:
+            raise Ends(cannot_tell("verify.quantities.no-gtin", "/fields", line=line + 1))
+        try:
+            value = epcis.decimal(amount)
+        except ValueError as error:
+            raise Ends(failed("verify.amount.unreadable", "/fields", value=amount[:40])) from error
+        unit = document.field_of(evidence, f"BG-25/{line}/BT-130")
+        _add(total, epcis.Quantity(f"{epcis.DIGITAL_LINK}/01/{gtin.zfill(14)}", value, unit))
+        line += 1
+    if not total or min(total.values()) <= 0:
+        raise Ends(cannot_tell("verify.document.hidden", "/fields", fields="BG-25"))
+    return total
+
+
+def _add(total: Counter[Goods], quantity: epcis.Quantity) -> None:
+    unit, factor = quantity.unit, Decimal(1)
+    if unit is not None:
+        unit, factor = (None, factor) if unit in PIECES else _UNITS.get(unit, (unit, factor))
+    total[quantity.item, unit] += quantity.amount * factor  # type: ignore[assignment]
+
+
+def _names(recorded: Recorded) -> set[str]:
+    """Everything the event is about: items, and classes of items."""
+    items = {*recorded.view.items, *filter(None, [recorded.view.parent])}
+    return (
+        items | {epcis.item_class(item) for item in items} | {each.item for each in recorded.view.quantities}
+    )
+
+
+def _plain(value: object) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else str(value)

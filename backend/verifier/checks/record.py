@@ -1,0 +1,254 @@
+"""The log of events: what stands in it, since when, under whose key, and whether anything was left out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from backend.kit import merkle, sparse
+from backend.kit.canonical import CanonicalError, Json, parse
+from backend.verifier import capture, checkpoint, epcis, evm, leaf, logmap
+from backend.verifier.evidence import Evidence, RecordedEvent
+from backend.verifier.ledger import SCOPE_RECORD, Head
+from backend.verifier.policy import Policy
+from backend.verifier.result import Ends, Finding, Word, cannot_tell, check, failed, passed
+
+GROUP = "record"
+
+# CBV 2.0 sections 7.1 and 7.2: what no healthy delivery ends in.
+BAD_DISPOSITIONS = frozenset({
+    "damaged", "destroyed", "disposed", "expired", "inactive", "mismatch_class", "mismatch_instance",
+    "mismatch_quantity", "needs_replacement", "no_pedigree_match", "non_conformant", "non_sellable_other",
+    "recalled", "returned", "stolen", "unavailable", "unknown",
+})  # fmt: skip
+BAD_STEPS = frozenset({"void_shipping", "destroying", "decommissioning"})
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event that is proved to stand in the log."""
+
+    place: str
+    leaf: leaf.Leaf
+    event: Mapping[str, Json]
+    view: epcis.EventView
+    signed: bool
+    """By a key that might record for the account when the log received it; otherwise the operator's word."""
+
+    def by(self, account: bytes) -> bool:
+        """Whether this is the account's own signed word."""
+        return self.signed and self.leaf.recorder == account
+
+
+@lru_cache(maxsize=8)
+def head(evidence: Evidence) -> Head:
+    """The log's present head, as the contract holds it. Ends the check where the bundle's is another."""
+    present, history = evidence.ledger.head()
+    heads = evidence.log.heads
+    if heads:
+        rolling = evidence.log.history
+        for each in heads:
+            rolling = rolling_history(rolling, each)
+        if heads[-1] != present or rolling != history:
+            raise Ends(failed("verify.log.heads", "/log/heads"))
+    if present.size == 0:
+        raise Ends(cannot_tell("verify.log.empty", "/state"))
+    return present
+
+
+def rolling_history(before: bytes, next_head: Head) -> bytes:
+    """`ProvenanceLog.history` after one more head: Keccak-256 of what was before and the head's words."""
+    words = (next_head.log_root, next_head.size, next_head.map_root, next_head.time)
+    return evm.keccak(before + b"".join(evm.word(value) for value in words))
+
+
+@lru_cache(maxsize=8)
+def events(evidence: Evidence) -> tuple[Recorded, ...]:
+    """Every event of the bundle, proved to stand in the log. One that does not ends the check: forged."""
+    if not evidence.log.events:
+        raise Ends(cannot_tell("verify.events.none", "/log/events"))
+    present, log_id = head(evidence), evidence.ledger.log_id()
+    found = []
+    seen: set[int] = set()
+    for index, recorded in enumerate(evidence.log.events):
+        place = f"/log/events/{index}"
+        if recorded.leaf.log_id != log_id or recorded.leaf.sequence in seen:
+            raise Ends(failed("verify.events.forged", place))
+        seen.add(recorded.leaf.sequence)
+        if not merkle.verify_inclusion(
+            recorded.leaf.hash(), recorded.leaf.sequence, present.size, list(recorded.path), present.log_root
+        ):
+            raise Ends(failed("verify.events.not-included", place))
+        found.append(_recorded(evidence, recorded, place))
+    return tuple(found)
+
+
+def _recorded(evidence: Evidence, recorded: RecordedEvent, place: str) -> Recorded:
+    if recorded.capture >= len(evidence.log.captures):
+        raise Ends(cannot_tell("verify.events.no-body", place))
+    came_in = evidence.log.captures[recorded.capture]
+    if leaf.body_hash(came_in.salt, came_in.body) != recorded.leaf.body_hash:
+        raise Ends(failed("verify.events.body", place))
+    event = _event_at(came_in.body, recorded.leaf.place)
+    if event is None:
+        raise Ends(failed("verify.events.body", place))
+    try:
+        view = epcis.view(event)
+    except ValueError as error:
+        raise Ends(failed("verify.events.body", place)) from error
+    signed = False
+    if came_in.signature:
+        digest = capture.digest(
+            evidence.chain_id,
+            evidence.contracts["ProvenanceLog"],
+            recorded.leaf.log_id,
+            came_in.account,
+            came_in.body,
+        )
+        key = capture.signer_key(digest, came_in.signature, came_in.jwk)
+        if key != recorded.leaf.key_id or came_in.account != recorded.leaf.recorder:
+            raise Ends(failed("verify.events.signature", place))
+        received = recorded.leaf.received_at // 1000
+        grants = evidence.ledger.grants(recorded.leaf.recorder, key)
+        signed = any(grant.allows(SCOPE_RECORD, received) for grant in grants)
+    return Recorded(place, recorded.leaf, event, view, signed)
+
+
+@lru_cache(maxsize=64)
+def _document(body: bytes) -> Json:
+    try:
+        return parse(body)
+    except CanonicalError:
+        return None
+
+
+def _event_at(body: bytes, place: int) -> Mapping[str, Json] | None:
+    """The event at its place in an EPCIS document, or the document itself where it is a single event."""
+    document = _document(body)
+    if not isinstance(document, Mapping):
+        return None
+    inner = document.get("epcisBody")
+    if inner is None:
+        return document if place == 0 else None
+    if not isinstance(inner, Mapping):
+        return None
+    listed = inner.get("eventList", [inner.get("event")])
+    if not isinstance(listed, list | tuple) or place >= len(listed):
+        return None
+    event = listed[place]
+    return event if isinstance(event, Mapping) else None
+
+
+@check("events-recorded", GROUP, goods=True)
+def events_recorded(evidence: Evidence, _policy: Policy) -> Finding:
+    """Every event shown stands in the log under the head on the chain."""
+    found = events(evidence)
+    return passed("verify.events.recorded", "/log/events", "/state", count=len(found))
+
+
+@check("events-signed", GROUP, goods=True)
+def events_signed(evidence: Evidence, _policy: Policy) -> Finding:
+    """Every event shown is signed by a key of the party that is said to have recorded it."""
+    unsigned = [recorded for recorded in events(evidence) if not recorded.signed]
+    if unsigned:
+        places = tuple(recorded.place for recorded in unsigned[:10])
+        return cannot_tell("verify.events.unsigned", *places, count=len(unsigned)).claimed(Word.OPERATOR)
+    return passed("verify.events.signed", "/log/captures").by(Word.RECORDER)
+
+
+@check("recorded-in-time", GROUP, goods=True)
+def recorded_in_time(evidence: Evidence, policy: Policy) -> Finding:
+    """No event is older, by the log's clock, than a head that should have covered it."""
+    found, heads = events(evidence), evidence.log.heads
+    latest = 0
+    for recorded in found:
+        received = recorded.leaf.received_at // 1000
+        covering = [each for each in heads if each.size > recorded.leaf.sequence]
+        before = [each for each in heads if each.size <= recorded.leaf.sequence]
+        if before and before[-1].time - received > policy.anchor_delay:
+            return failed("verify.in-time.backdated", recorded.place, time=before[-1].time)
+        if not covering or (not before and evidence.log.history != bytes(32)):
+            return cannot_tell("verify.in-time.heads-missing", "/log/heads")
+        if received > covering[0].time:
+            return failed("verify.in-time.future", recorded.place)
+        if covering[0].time - received > policy.anchor_delay:
+            return failed("verify.in-time.late", recorded.place, hours=policy.anchor_delay // 3600)
+        latest = max(latest, covering[0].time)
+    return passed("verify.in-time.anchored", "/log/heads", time=latest)
+
+
+@check("anchored-before", GROUP, goods=True)
+def anchored_before(evidence: Evidence, _policy: Policy) -> Finding:
+    """All events were anchored before the block of this evidence, and so before any later offer."""
+    events(evidence)
+    anchored = head(evidence).time
+    if anchored > evidence.header.time:
+        return failed("verify.state-invalid", "/state", contract="ProvenanceLog")
+    return passed("verify.anchored.before", "/state", time=anchored, number=evidence.header.number)
+
+
+@check("nothing-left-out", GROUP, goods=True)
+def nothing_left_out(evidence: Evidence, policy: Policy) -> Finding:
+    """The log holds no other event about these items and documents: no return, recall or correction."""
+    found = events(evidence)
+    mentioned: dict[logmap.Identifier, list[Recorded]] = {}
+    for recorded in found:
+        for identifier in logmap.identifiers(recorded.event):
+            mentioned.setdefault(identifier, []).append(recorded)
+    answers = {answer.identifier: answer.entry for answer in evidence.log.map_answers}
+    if not answers:
+        return cannot_tell("verify.map.none", "/log/map_answers")
+    for identifier, recorded_in in sorted(mentioned.items()):
+        if identifier not in answers:
+            return cannot_tell("verify.map.unasked", "/log/map_answers", identifier=identifier.value)
+        _entry_holds(evidence, identifier, answers[identifier])
+        entry = answers[identifier]
+        last = max(recorded_in, key=lambda each: each.leaf.sequence)
+        if entry is None or entry.count < len(recorded_in) or entry.last_sequence < last.leaf.sequence:
+            return failed("verify.map.wrong", "/log/map_answers", identifier=identifier.value)
+        if entry.count > len(recorded_in) or entry.last_leaf != last.leaf.hash():
+            return failed(
+                "verify.map.more",
+                "/log/map_answers",
+                identifier=identifier.value,
+                count=entry.count - len(recorded_in),
+            )
+    return _witnessed(
+        evidence, policy, passed("verify.map.complete", "/log/map_answers", count=len(mentioned))
+    )
+
+
+def _entry_holds(evidence: Evidence, identifier: logmap.Identifier, entry: logmap.Entry | None) -> None:
+    key = logmap.key(evidence.log.map_secret, identifier)
+    try:
+        stored = sparse.lookup(evidence.log.map_nodes, head(evidence).map_root, key)
+    except KeyError as error:
+        raise Ends(
+            cannot_tell("verify.map.nodes-missing", "/log/map_nodes", identifier=identifier.value)
+        ) from error
+    if stored != (None if entry is None else entry.value()):
+        raise Ends(failed("verify.map.forged", "/log/map_answers", identifier=identifier.value))
+
+
+def _witnessed(evidence: Evidence, policy: Policy, finding: Finding) -> Finding:
+    """The map is the operator's until a witness the bank believes recomputed it."""
+    text = checkpoint.body(evidence.ledger.log_id(), head(evidence))
+    for name, key in policy.witnesses.items():
+        if checkpoint.cosigned(key, evidence.log.cosignatures.get(name, b""), text) is not None:
+            return finding.by(Word.WITNESSES)
+    return cannot_tell("verify.map.unwitnessed", "/log/cosignatures").claimed(Word.OPERATOR)
+
+
+@check("corrections", GROUP, goods=True)
+def corrections(evidence: Evidence, _policy: Policy) -> Finding:
+    """None of the events shown was declared wrong, and none reports a return, recall or loss."""
+    found = events(evidence)
+    for recorded in found:
+        if recorded.view.is_error:
+            return failed("verify.corrections.error", recorded.place)
+        if recorded.view.disposition in BAD_DISPOSITIONS or recorded.view.step in BAD_STEPS:
+            return failed(
+                "verify.corrections.trouble",
+                recorded.place,
+                what=recorded.view.disposition or recorded.view.step,
+            )
+    return passed("verify.corrections.none", "/log/events", count=len(found))

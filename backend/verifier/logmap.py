@@ -1,0 +1,77 @@
+"""What the log says of an identifier: the sparse map beside the log, and so the proof of absence.
+
+The map goes from keyed identifiers to a commitment to (how many leaves, the last one). A reader who is
+shown k events of an identifier, and the map's entry with count k and the last of them, knows that there is
+no other: no return, recall or error declaration that somebody left out. Anybody who has the log can
+recompute the map; `identifiers` says which entries an event counts for.
+
+Identifiers are keyed with a secret of the log, so that who sees neighbours in a proof cannot guess them.
+A wrong key would make everything look absent, and so also what the reader has before its eyes.
+"""
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+
+from backend.kit.canonical import Json
+from backend.verifier import epcis
+
+_ENTRY_DOMAIN = b"tallystick map entry v1\x00"
+
+
+@dataclass(frozen=True, order=True)
+class Identifier:
+    """`event` (an eventID), `item` (a canonical Digital Link), `class` (likewise, lot and all) or `bt-…`."""
+
+    kind: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the map holds of an identifier: `count` leaves mention it, the last has this sequence and hash."""
+
+    count: int
+    last_sequence: int
+    last_leaf: bytes
+
+    def value(self) -> bytes:
+        """The 32 bytes in the map."""
+        return sha256(
+            _ENTRY_DOMAIN
+            + self.count.to_bytes(8, "big")
+            + self.last_sequence.to_bytes(8, "big")
+            + self.last_leaf
+        ).digest()
+
+
+def key(secret: bytes, identifier: Identifier) -> bytes:
+    """Where the identifier stands in the map."""
+    text = f"{identifier.kind}\x00{identifier.value}".encode()
+    return hmac.new(secret, text, sha256).digest()
+
+
+def identifiers(event: Mapping[str, Json]) -> frozenset[Identifier]:
+    """Everything an event counts for in the map: its id, its items and classes, its business transactions.
+
+    An error declaration has the eventID of what it declares wrong, so it counts there too.
+    """
+    seen = epcis.view(event)
+    found = {Identifier("item", item) for item in (*seen.items, seen.parent) if item}
+    found |= {Identifier("class", epcis.canonical(name)) for name in _classes(event)}
+    found |= {Identifier(f"bt-{kind}" if kind else "bt", value) for kind, value in seen.transactions}
+    if seen.event_id:
+        found.add(Identifier("event", seen.event_id))
+    return frozenset(found)
+
+
+def _classes(event: Mapping[str, Json]) -> list[str]:
+    lists = [event.get(name) for name in epcis.QUANTITY_LISTS]
+    return [
+        str(item.get("epcClass"))
+        for items in lists
+        if isinstance(items, list | tuple)
+        for item in items
+        if isinstance(item, Mapping)
+    ]

@@ -1,0 +1,87 @@
+"""What a bank demands, as data: which checks are required, thresholds, and what it knows by itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from backend.verifier.reader import BundleError, Reader
+
+SEVERITIES = ("required", "advisory")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Defaults are deliberate: nothing is pinned, so nothing is believed of identities."""
+
+    severities: Mapping[str, str] = field(default_factory=dict)
+    """Check name → `required` or `advisory`; what is not named is required."""
+    contracts: Mapping[str, bytes] = field(default_factory=dict)
+    """Addresses of the ledger's contracts that the bank got by another way than this bundle."""
+    chain_id: int | None = None
+    debtor_keys: frozenset[bytes] = frozenset()
+    """Keys (32 bytes) of debtors that the bank knows to be theirs."""
+    witnesses: Mapping[str, bytes] = field(default_factory=dict)
+    """Name → Ed25519 public key of witnesses the bank believes."""
+    quantity_tolerance: int = 0
+    """How much less than invoiced may have been received, in millionths."""
+    anchor_delay: int = 24 * 3600
+    """Longest time from receipt of an event to the head that covers it, in seconds."""
+    state_age: int = 24 * 3600
+    """Oldest block the state may be of, in seconds before `now`."""
+    least_paid: int = 0
+    """Conduct: fewest settled claims of this debtor."""
+    most_days_late: int = 30
+    most_diluted: int = 50_000
+    """Conduct: most of face reduced by credit notes, in millionths."""
+    temperature: tuple[int, int] | None = None
+    """Cold chain: lowest and highest temperature of the goods, in thousandths of a degree Celsius."""
+    services: bool = False
+    """The claim is for services: checks of goods do not apply."""
+
+    def severity(self, check: str) -> str:
+        """How much an answer other than pass weighs."""
+        return self.severities.get(check, "required")
+
+
+DEFAULT = Policy()
+
+_NUMBERS = ("quantity_tolerance", "anchor_delay", "state_age", "least_paid", "most_days_late", "most_diluted")
+
+
+def read(reader: Reader) -> Policy:
+    """A policy from JSON; what it leaves out is as by default."""
+    values: dict[str, object] = {name: reader.integer(name, 40) for name in _NUMBERS if reader.has(name)}
+    if reader.has("chain_id"):
+        values["chain_id"] = reader.integer("chain_id")
+    if reader.has("services"):
+        values["services"] = reader.flag("services")
+    for name, length in (("contracts", 20), ("witnesses", 32)):
+        if reader.has(name):
+            inner = reader.object(name)
+            values[name] = {each: inner.raw(each, length) for each in inner.names()}
+    if reader.has("debtor_keys"):
+        values["debtor_keys"] = frozenset(reader.hexes("debtor_keys", 32))
+    if reader.has("severities"):
+        values["severities"] = _severities(reader.object("severities"))
+    if reader.has("temperature"):
+        values["temperature"] = _temperature(reader.object("temperature"))
+    return Policy(**values)  # type: ignore[arg-type]
+
+
+def _severities(reader: Reader) -> dict[str, str]:
+    found = {name: reader.text(name) for name in reader.names()}
+    for name, severity in found.items():
+        if severity not in SEVERITIES:
+            raise BundleError(f"{reader.pointer}/{name}", f"one of {', '.join(SEVERITIES)} belongs here")
+    return found
+
+
+def _temperature(reader: Reader) -> tuple[int, int]:
+    with reader:
+        return _signed(reader, "lowest"), _signed(reader, "highest")
+
+
+def _signed(reader: Reader, name: str) -> int:
+    text = reader.text(name)
+    if not text.removeprefix("-").isascii() or not text.removeprefix("-").isdigit() or len(text) > 8:
+        raise reader.error(name, "thousandths of a degree Celsius as decimal text belong here")
+    return int(text)

@@ -1,0 +1,122 @@
+"""Writing a bundle: the mirror of `bundle.read`. Whoever gathers evidence ends here."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from backend.kit import canonical
+from backend.kit.canonical import Json
+from backend.kit.disclosure import Disclosure
+from backend.verifier import bundle
+from backend.verifier import evidence as ev
+from backend.verifier import policy as policies
+from backend.verifier.ledger import Head
+
+
+def write(
+    evidence: ev.Evidence,
+    nodes: Iterable[bytes],
+    map_nodes: Iterable[tuple[bytes, bytes]],
+    policy: policies.Policy,
+    report: Mapping[str, str],
+) -> bytes:
+    """The bundle's bytes. `nodes` are those of the state's tries, `map_nodes` those of the log's map."""
+    document: dict[str, Json] = {
+        "format": bundle.FORMAT,
+        "made_at": str(evidence.made_at),
+        "ledger": {
+            "chain_id": str(evidence.chain_id),
+            "contracts": {name: _hex(address) for name, address in evidence.contracts.items()},
+        },
+        "block": _hex(evidence.header.encoded),
+        "state": [_hex(node) for node in nodes],
+        "code": {name: base64.b64encode(code).decode() for name, code in evidence.code.items()},
+        "terms": _members(asdict(evidence.terms)),
+        "fields": [_disclosure(shown) for shown in evidence.fields],
+        "fingerprints": [_members(asdict(each)) for each in evidence.fingerprints],
+        "confirmation": None if evidence.confirmation is None else _members(asdict(evidence.confirmation)),
+        "holder": None if evidence.holder is None else _hex(evidence.holder),
+        "log": _log(evidence.log, map_nodes),
+        "statements": _members(asdict(evidence.statements)),
+        "policy": policy_to_json(policy),
+        "report": dict(report),
+    }
+    return canonical.encode(document)
+
+
+def policy_to_json(policy: policies.Policy) -> dict[str, Json]:
+    """A policy as `policy.read` takes it."""
+    value = asdict(policy) | {"debtor_keys": sorted(policy.debtor_keys)}
+    if policy.temperature is not None:
+        lowest, highest = policy.temperature
+        value["temperature"] = {"lowest": str(lowest), "highest": str(highest)}
+    return _members(value)
+
+
+def _log(log: ev.Log, map_nodes: Iterable[tuple[bytes, bytes]]) -> Json:
+    hashes: dict[bytes, int] = {}
+    events: list[Json] = []
+    for event in log.events:
+        path = [hashes.setdefault(each, len(hashes)) for each in event.path]
+        leaf = base64.b64encode(event.leaf.encode()).decode()
+        events.append({"leaf": leaf, "path": path, "capture": event.capture})
+    return {
+        "heads": [_head(head) for head in log.heads],
+        "history": _hex(log.history),
+        "captures": [_capture(each) for each in log.captures],
+        "events": events,
+        "hashes": [_hex(each) for each in hashes],
+        "map_secret": _hex(log.map_secret),
+        "map_nodes": [_hex(first + second) for first, second in map_nodes],
+        "map_answers": [
+            {
+                "kind": answer.identifier.kind,
+                "value": answer.identifier.value,
+                "entry": None if answer.entry is None else _members(asdict(answer.entry)),
+            }
+            for answer in log.map_answers
+        ],
+        "cosignatures": {name: _hex(value) for name, value in log.cosignatures.items()},
+    }
+
+
+def _head(head: Head) -> Json:
+    return _members(asdict(head))
+
+
+def _capture(capture: ev.Capture) -> Json:
+    return _members(asdict(capture)) | {"body": capture.body.decode("utf-8")}
+
+
+def _disclosure(shown: Disclosure) -> Json:
+    other = shown.proof.other
+    return {
+        "name": shown.name,
+        "value": shown.value,
+        "salt": _hex(shown.salt),
+        "siblings": [_hex(each) for each in shown.proof.siblings],
+        "other": None if other is None else _hex(other[0] + other[1]),
+    }
+
+
+def _members(values: Mapping[str, Any]) -> dict[str, Json]:
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Json:
+    """Bytes as hexadecimal, whole numbers as decimal text, the rest as it is."""
+    if isinstance(value, bytes):
+        return _hex(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if isinstance(value, Mapping):
+        return _members(value)
+    if isinstance(value, list | tuple | frozenset):
+        return [_plain(item) for item in value]
+    result: Json = value
+    return result
+
+
+def _hex(value: bytes) -> str:
+    return "0x" + value.hex()

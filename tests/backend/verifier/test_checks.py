@@ -1,0 +1,400 @@
+"""The checks on a whole small ledger: everything passes, then one thing is wrong at a time."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.kit import disclosure, messages, vrf
+from backend.kit.canonical import Number
+from backend.verifier import bundle, checks, evidence, ledger, page, report, terms
+from tests.backend.verifier import world as w
+
+UNPROVABLE = {
+    "equal-elsewhere": "cannot-tell",
+    "look-alikes": "cannot-tell",
+    "not-behind-others": "cannot-tell",
+    "related": "cannot-tell",
+    "cold-chain": "not-applicable",
+}
+
+
+@pytest.fixture(scope="module")
+def healthy():
+    return w.build(w.world())
+
+
+def differences(built):
+    """Outcomes that are not those of the healthy claim."""
+    usual = dict.fromkeys(checks.BY_NAME, "pass") | UNPROVABLE
+    return {check: outcome for check, outcome in built.outcomes().items() if outcome != usual[check]}
+
+
+def test_a_healthy_claim_passes_every_check_that_can_be_passed(healthy):
+    assert differences(healthy) == {}
+    assert healthy.report().supported == 1_190_000
+    assert healthy.report().dishonest == ()
+
+
+@pytest.mark.parametrize("trusted", [None, bytes(32)])
+def test_without_a_block_that_the_reader_trusts(healthy, trusted):
+    read, _ = bundle.read(healthy.raw, block_hash=trusted, now=w.NOW)
+    result = report.run(read, healthy.policy).results[0]
+    assert result.outcome == ("cannot-tell" if trusted is None else "fail")
+
+
+# What is wrong, and what the checks make of it: a function that changes the world before it is built.
+WRONG = {
+    "stale state": (lambda m: setattr(m, "policy", replace(m.policy, state_age=60)), {"freshness": "fail"}),
+    "wrong chain": (lambda m: setattr(m, "policy", replace(m.policy, chain_id=1)), {"contracts": "fail"}),
+    "other contract": (
+        lambda m: setattr(m, "policy", replace(m.policy, contracts={"Receivables": w.address("copy")})),
+        {"contracts": "fail"},
+    ),
+    "nothing pinned": (
+        lambda m: setattr(
+            m, "policy", replace(m.policy, contracts={}, debtor_keys=frozenset(), witnesses={})
+        ),
+        {"contracts": "cannot-tell", "debtor-key": "cannot-tell", "nothing-left-out": "cannot-tell"},
+    ),
+    "supplier never admitted": (
+        lambda m: m.admit(w.SUPPLIER, 0, since=0, until=0),
+        {"supplier-admitted": "fail"},
+    ),
+    "debtor admitted afterwards": (
+        lambda m: m.admit(w.DEBTOR, ledger.ROLE_DEBTOR, since=w.CONFIRMED + 1),
+        {"debtor-admitted": "fail"},
+    ),
+    "debtor's admission ended since": (
+        lambda m: m.admit(w.DEBTOR, ledger.ROLE_DEBTOR, until=w.BLOCK_TIME),
+        {"debtor-admitted": "fail"},
+    ),
+    "signer admitted afterwards": (
+        lambda m: m.grant(w.DEBTOR, "debtor", since=w.CONFIRMED + 1),
+        {
+            "signer": "fail",
+            "events-signed": "cannot-tell",
+            "ordered": "cannot-tell",
+            "received": "cannot-tell",
+            "quantities": "fail",
+        },
+    ),
+    "signer without the scope": (
+        lambda m: m.grant(w.DEBTOR, "debtor", scopes=1023 & ~ledger.SCOPE_CONFIRM),
+        {"signer": "fail"},
+    ),
+    "hosted key": (
+        lambda m: m.grant(w.DEBTOR, "debtor", flags=ledger.GRANT_HOSTED),
+        {"debtor-key": "cannot-tell"},
+    ),
+    "takeover pending": (
+        lambda m: m.put("Participants", 1, "_takeovers", w.DEBTOR, "key"),
+        {"pending": "fail"},
+    ),
+    "payout change pending": (
+        lambda m: m.put("Participants", 1, "_payoutChanges", w.BANK, "payout"),
+        {"pending": "fail"},
+    ),
+    "holder suspended": (
+        lambda m: m.admit(w.BANK, ledger.ROLE_FUNDER, flags=ledger.ACCOUNT_SUSPENDED),
+        {"free": "fail"},
+    ),
+    "holder holds nothing": (lambda m: setattr(m, "holder", w.SUPPLIER), {"holder": "fail"}),
+    "nobody offers": (
+        lambda m: setattr(m, "holder", None),
+        {"holder": "cannot-tell", "free": "cannot-tell"},
+    ),
+    "amount hidden": (lambda m: m.fields.pop("BT-115"), {"amount": "cannot-tell"}),
+    "invoice for less": (lambda m: m.fields.update({"BT-115": Number("11899.99")}), {"amount": "fail"}),
+    "invoice in another currency": (lambda m: m.fields.update({"BT-5": "USD"}), {"amount": "fail"}),
+    "invoice with a third decimal": (lambda m: m.fields.update({"BT-115": "11900.001"}), {"amount": "fail"}),
+    "due another day": (lambda m: m.fields.update({"BT-9": "2026-09-30"}), {"due-date": "fail"}),
+    "order number unknown to the events": (
+        lambda m: m.fields.update({"BT-13": "PO-78"}),
+        {"ordered": "cannot-tell", "match": "cannot-tell"},
+    ),
+    "no due date": (lambda m: m.fields.pop("BT-9"), {}),
+    "more billed than received": (
+        lambda m: m.fields.update({"BG-25/0/BT-129": Number("50")}),
+        {"quantities": "fail"},
+    ),
+    "billed in grams": (
+        lambda m: m.fields.update({"BG-25/0/BT-129": Number("40000"), "BG-25/0/BT-130": "GRM"}),
+        {},
+    ),
+    "billed in another unit": (lambda m: m.fields.update({"BG-25/0/BT-130": "LTR"}), {"quantities": "fail"}),
+    "no GTIN": (lambda m: m.fields.pop("BG-25/0/BT-157"), {"quantities": "cannot-tell"}),
+    "receipt not by the debtor": (
+        lambda m: _recapture(m, 2, w.CARRIER, "carrier"),
+        {"received": "cannot-tell", "ordered": "cannot-tell", "quantities": "fail"},
+    ),
+    "receipt not signed": (
+        lambda m: _recapture(m, 2, w.DEBTOR, None),
+        {
+            "received": "cannot-tell",
+            "events-signed": "cannot-tell",
+            "ordered": "cannot-tell",
+            "quantities": "fail",
+        },
+    ),
+    "receipt signed by another key": (
+        lambda m: _recapture(m, 2, w.DEBTOR, "carrier"),
+        {
+            "received": "cannot-tell",
+            "events-signed": "cannot-tell",
+            "ordered": "cannot-tell",
+            "quantities": "fail",
+        },
+    ),
+    "nothing received": (
+        lambda m: m.captures.pop(2),
+        {
+            "received": "cannot-tell",
+            "ordered": "cannot-tell",
+            "match": "cannot-tell",
+            "quantities": "fail",
+        },
+    ),
+    "hidden error declaration": (
+        lambda m: m.hidden_events.append(
+            w.event("receiving", day=4, transactions=[("recadv", "RA-5")]) | {"errorDeclaration": {}}
+        ),
+        {"nothing-left-out": "fail"},
+    ),
+    "hidden return": (
+        lambda m: m.hidden_events.append(w.event("shipping", day=9, quantityList=w.CLASS)),
+        {"nothing-left-out": "fail"},
+    ),
+    "shown error declaration": (
+        lambda m: m.record([w.event("receiving", day=4) | {"errorDeclaration": {}}], w.DEBTOR, "debtor"),
+        {"corrections": "fail"},
+    ),
+    "shown recall": (
+        lambda m: m.record([w.event("inspecting", day=9, disposition="recalled")], w.SUPPLIER, "supplier"),
+        {"corrections": "fail"},
+    ),
+    "backdated event": (
+        lambda m: _redate(m, 2, w.ANCHORED - 3 * w.DAY),
+        {"recorded-in-time": "fail"},
+    ),
+    "event from the future": (lambda m: _redate(m, 2, w.ANCHORED + 60), {"recorded-in-time": "fail"}),
+    "shipped after receipt": (
+        lambda m: m.captures.insert(
+            2, _capture([w.event("receiving", day=1, transactions=[("desadv", "DA-12")])], w.DEBTOR, "debtor")
+        ),
+        {"shipped": "fail"},
+    ),
+    "another invoice on the same delivery": (
+        lambda m: m.record(
+            [w.event("loading", day=3, transactions=[("desadv", "DA-12"), ("inv", "R-9999")])],
+            w.CARRIER,
+            "carrier",
+        ),
+        {"not-behind-others": "fail"},
+    ),
+    "invoice not valid": (
+        lambda m: setattr(m, "statements", replace(m.statements, invoice_verdict="invalid")),
+        {"invoice-valid": "fail"},
+    ),
+    "validation did not run": (
+        lambda m: setattr(m, "statements", replace(m.statements, invoice_verdict=None)),
+        {"invoice-valid": "cannot-tell"},
+    ),
+    "equal fingerprint elsewhere": (
+        lambda m: setattr(m, "statements", replace(m.statements, equal_elsewhere=1)),
+        {"equal-elsewhere": "fail"},
+    ),
+    "nobody says anything": (
+        lambda m: setattr(m, "statements", evidence.Statements()),
+        {
+            "supplier-screened": "cannot-tell",
+            "debtor-screened": "cannot-tell",
+            "invoice-valid": "cannot-tell",
+            "registry": "cannot-tell",
+            "conduct": "cannot-tell",
+        },
+    ),
+    "registry entry": (
+        lambda m: setattr(
+            m, "statements", replace(m.statements, registry=evidence.RegistrySearch("R", w.NOW, 1))
+        ),
+        {"registry": "fail"},
+    ),
+    "late payer": (
+        lambda m: setattr(
+            m, "statements", replace(m.statements, conduct=evidence.Conduct(12, 31, 0, 0, True))
+        ),
+        {"conduct": "fail", "related": "fail"},
+    ),
+    "services": (
+        lambda m: setattr(m, "policy", replace(m.policy, services=True)),
+        {check.name: "not-applicable" for check in checks.ALL if check.goods and check.name != "cold-chain"},
+    ),
+}
+
+
+def _capture(events, account, who, at=w.ANCHORED - 7200):
+    made = w.World()
+    made.record(events, account, who, at)
+    return made.captures[0]
+
+
+def _recapture(made, index, account, who):
+    body, _, _, at, count = made.captures[index]
+    made.captures[index] = (body, account, who, at, count)
+
+
+def _redate(made, index, at):
+    body, account, who, _, count = made.captures[index]
+    made.captures[index] = (body, account, who, at, count)
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_one_thing_wrong(what):
+    change, expected = WRONG[what]
+    made = w.world()
+    change(made)
+    assert differences(w.build(made)) == expected
+
+
+AFTER_TERMS = {
+    "not confirmed": (
+        lambda m, c: m.put("Receivables", 1, "_book", "states", c, "status"),
+        {"claim": "fail", "free": "fail"},
+    ),
+    "disputed": (
+        lambda m, c: m.put("Receivables", 1, "_book", "states", c, "openDisputes"),
+        {"free": "fail"},
+    ),
+    "overdue": (
+        lambda m, c: m.put("Receivables", w.BLOCK_TIME - 1, "_book", "states", c, "dueEnd"),
+        {"claim": "fail", "unpaid": "fail"},
+    ),
+    "confirmed after the signature expired": (
+        lambda m, c: m.put("Receivables", w.CONFIRMED + w.DAY + 1, "_book", "states", c, "confirmedAt"),
+        {"signer": "fail"},
+    ),
+    "slot of another claim": (
+        lambda m, c: m.put("Fingerprints", 7, "_ids", w.DEBTOR, m.terms.fingerprint),
+        {"slot": "fail"},
+    ),
+    "second key": (
+        lambda m, c: (
+            m.put("Fingerprints", 2, "_keys", 1, "length"),
+            m.put("Fingerprints", 9, "_keys", 1, 1),
+        ),
+        {"fingerprint": "fail"},
+    ),
+    "signature of another key": (
+        lambda m, c: setattr(
+            m, "confirmation", replace(w.confirm(m.terms, "carrier"), signer=m.confirmation.signer)
+        ),
+        {"signature": "fail"},
+    ),
+    "signature for another chain": (
+        lambda m, c: setattr(m, "confirmation", w.confirm(m.terms, "debtor", chain=1)),
+        {"signature": "fail"},
+    ),
+    "signature for another contract": (
+        lambda m, c: setattr(m, "confirmation", w.confirm(m.terms, "debtor", contract=w.address("copy"))),
+        {"signature": "fail"},
+    ),
+    "signature of a contract": (
+        lambda m, c: setattr(m, "confirmation", replace(m.confirmation, signature=b"")),
+        {"signature": "cannot-tell"},
+    ),
+    "no signature": (
+        lambda m, c: setattr(m, "confirmation", None),
+        {"signature": "cannot-tell", "signer": "cannot-tell", "debtor-key": "cannot-tell"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", AFTER_TERMS)
+def test_one_thing_wrong_about_the_claim(what):
+    change, expected = AFTER_TERMS[what]
+    made = w.world()
+    w.build(made, reported=False)
+    if what == "no signature":
+        made.confirmation = None
+        built = w.build(made, confirmed=False)
+    else:
+        change(made, made.terms.id())
+        built = w.build(made)
+    assert differences(built) == expected
+
+
+def test_the_part_that_arrived_is_what_the_evidence_supports():
+    made = w.world()
+    made.fields["BG-25/0/BT-129"] = Number("50")
+    assert w.build(made).report().supported == 1_190_000 * 40 // 50
+
+
+def test_a_forged_report_is_shown_as_such(healthy):
+    forged = healthy.raw.replace(b'"look-alikes":"cannot-tell"', b'"look-alikes":"pass"')
+    assert forged != healthy.raw
+    assert healthy.report(forged).dishonest == ("look-alikes",)
+
+
+def test_every_text_is_there_and_every_text_is_used():
+    """In both languages, with the same placeholders: `messages.read` refuses anything else."""
+    sources = "".join(path.read_text() for path in Path(checks.__file__).parents[1].rglob("*.py"))
+    used = set(re.findall(r"""["'](verify\.[a-z.-]+)["']""", sources))
+    used |= {f"verify.title.{name}" for name in checks.BY_NAME} | {
+        f"verify.limits.{name}" for name in checks.BY_NAME
+    }
+    used |= {f"verify.group.{name}" for name in checks.GROUPS}
+    used -= {"verify.equal-elsewhere", "verify.look-alikes"}
+    families = (
+        "verify.outcome.",
+        "verify.basis.",
+        "verify.word.",
+        "verify.equal-elsewhere.",
+        "verify.look-alikes.",
+    )
+    known = {code for code in messages.catalogue() if code.startswith("verify.")}
+    assert used <= known
+    assert {code for code in known - used if not code.startswith(families)} == set()
+
+
+@pytest.mark.parametrize("locale", ["en", "zh"])
+def test_a_report_fits_eighty_columns_and_explains_each_check(healthy, locale):
+    found = healthy.report()
+    text = page.render(found, locale)
+    assert max(page.width(line) for line in text.splitlines()) <= page.WIDTH
+    for result in found.results:
+        assert page.explain(result, locale)
+    assert report.to_json(found, locale)["sum"]["supports_at_most"] == "11900.00"
+
+
+def test_fingerprints_of_other_identifiers_are_bound_by_their_hash():
+    """The terms hold the hash of the further fingerprints; leaving one out or adding one is seen."""
+    made = w.world()
+    other = vrf.fingerprint(vrf.output(vrf.prove(w.VRF_SECRET, b"other")))
+    w.build(made, reported=False)
+    made.terms = replace(made.terms, otherFingerprints=other)
+    made.confirmation = None
+    found = differences(w.build(made))
+    assert found == {"fingerprint": "fail", "slot": "fail"}
+
+
+def test_a_second_value_for_a_field_cannot_be_shown():
+    """Two documents, one root: only the value under the root is accepted."""
+    made = w.world()
+    built = w.build(made)
+    lie = disclosure.SaltedFields.of(made.fields | {"BT-115": Number("99999.00")}).disclose("BT-115")
+    read, policy = bundle.read(built.raw, block_hash=built.block_hash, now=w.NOW)
+    others = tuple(shown for shown in read.fields if shown.name != "BT-115")
+    found = report.run(replace(read, fields=(*others, lie)), policy)
+    assert {r.check for r in found.results if r.outcome == "fail"} == {"document", "amount"}
+
+
+def test_terms_of_another_claim_are_not_on_the_ledger(healthy):
+    read, policy = bundle.read(healthy.raw, block_hash=healthy.block_hash, now=w.NOW)
+    other = replace(read, terms=replace(read.terms, amount=read.terms.amount - 1))
+    assert isinstance(other.terms, terms.Terms)
+    found = report.run(other, policy)
+    failed = {r.check for r in found.results if r.outcome == "fail"}
+    assert "signature" in failed
+    assert found.supported == 0
