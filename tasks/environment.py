@@ -33,10 +33,10 @@ def setup() -> None:
     A linked folder belongs to another checkout and is left as it is.
     """
     node = check_node()
-    lock = ROOT / "requirements" / "dev.txt"
-    python_stamp = f"{platform.python_version()} {platform.machine()} {_digest(lock)}"
+    lock, build_tools = ROOT / "requirements" / "dev.txt", ROOT / "requirements" / "build.txt"
+    python_stamp = f"{platform.python_version()} {platform.machine()} {_digest(lock, build_tools)}"
     if _is_stale(VENV, python_stamp):
-        _install_python(lock)
+        _install_python(lock, build_tools)
         _write_stamp(VENV, python_stamp)
     node_stamp = f"{node} {platform.machine()} {_digest(ROOT / 'package-lock.json')}"
     if _is_stale(NODE_MODULES, node_stamp):
@@ -128,7 +128,7 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(f"    {line}" for line in text[-lines:]) or "    (nothing was written)"
 
 
-def _install_python(lock: Path) -> None:
+def _install_python(lock: Path, build_tools: Path) -> None:
     log = DATA / "logs" / "setup-python.log"
     with step(f"Installing the Python packages of {lock.relative_to(ROOT)} (a minute or two the first time)"):
         shutil.rmtree(VENV, ignore_errors=True)
@@ -138,9 +138,16 @@ def _install_python(lock: Path) -> None:
             raise TaskError(
                 f"{error}\nOn Debian and Ubuntu, `apt install python3-venv` brings venv."
             ) from None
-        pip = [str(PYTHON), "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary=:all:"]
+        pip = [str(PYTHON), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+        pip += [
+            "--require-hashes",
+            "--no-deps",
+            "--no-build-isolation",
+            "--no-compile",
+        ]  # nothing but what the lock names
         try:
-            run(*pip, "--disable-pip-version-check", "--no-input", "-r", lock, log=log, env=dict(os.environ))
+            for requirements in (build_tools, lock):
+                run(*pip, "-r", requirements, log=log, env=dict(os.environ))
         except TaskError as error:
             raise TaskError(f"{error}\nIs a Python package index reachable from here?") from None
 
@@ -179,5 +186,5 @@ def _write_stamp(folder: Path, stamp: str) -> None:
     (folder / STAMP).write_text(stamp)
 
 
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _digest(*files: Path) -> str:
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()

@@ -75,7 +75,15 @@ def test_brownie_and_forge_compile_with_the_same_settings() -> None:
     assert forge["remappings"] == solc["remappings"]
 
 
-@pytest.mark.parametrize("name", ["requirements/run.txt", "requirements/dev.txt", "package-lock.json"])
+LOCK_FILES = [
+    "requirements/build.txt",
+    "requirements/run.txt",
+    "requirements/dev.txt",
+    "package-lock.json",
+]
+
+
+@pytest.mark.parametrize("name", LOCK_FILES)
 def test_lock_files_carry_hashes_and_no_addresses(name: str) -> None:
     text = (ROOT / name).read_text()
     assert not re.search(r"\"resolved\"|--index-url|--find-links|^\S+ @ |file:", text, re.MULTILINE)
