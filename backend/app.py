@@ -10,6 +10,8 @@ from fastapi.openapi.utils import get_openapi
 import backend.chain.api
 import backend.financing.api
 import backend.parties.api
+import backend.provenance.api
+import backend.provenance.log.api
 import backend.receivables.api
 from backend.chain.actions import Actions
 from backend.chain.contracts import Contracts
@@ -22,6 +24,8 @@ from backend.kit.idempotency import Running
 from backend.kit.settings import Settings
 from backend.parties import service as parties
 from backend.parties.accounts import Accounts
+from backend.provenance.config import log_config
+from backend.provenance.log.anchoring import Heads
 from backend.receivables import service as receivables
 from backend.receivables.currencies import Currencies
 from backend.receivables.movements import PermitHandler
@@ -32,13 +36,15 @@ ROUTERS: list[APIRouter] = [
     backend.chain.api.router,
     backend.receivables.api.router,
     backend.financing.api.router,
+    backend.provenance.log.api.router,
+    backend.provenance.api.router,
 ]
 """Every room's routes."""
 
 
 def projections() -> Sequence[Projection]:
     """Every room's read model that follows the chain."""
-    return [Accounts(), Currencies(), FingerprintRegister(), Receivables(), Sales()]
+    return [Accounts(), Heads(), Currencies(), FingerprintRegister(), Receivables(), Sales()]
 
 
 def register_actions(actions: Actions) -> None:
@@ -71,6 +77,7 @@ def create_app(settings: Settings, contracts: Contracts, database: Database | No
     app.state.contracts = contracts
     app.state.authenticate = parties.authenticate
     app.state.running = Running()
+    app.state.log = log_config(settings, contracts)
     app.state.actions = Actions(contracts, parties.may_sign)
     register_actions(app.state.actions)
     edge.install(app, max_body_bytes=settings.max_body_bytes)

@@ -1,0 +1,51 @@
+"""What the provenance room must know of its ledger: the log's contract, its id, its key, its promises."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from backend.chain.contracts import Contracts
+from backend.kit.settings import Settings
+from backend.provenance.log.notes import Signer, load_key
+
+CONTRACT: Final = "ProvenanceLog"
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """One log: the contract that holds its heads, and who speaks for it off the chain."""
+
+    chain_id: int
+    contract: bytes
+    """The contract's address, 20 bytes."""
+    signer: Signer
+    """The log's own key: signs receipts and checkpoints, moves nothing."""
+    anchor_every: timedelta = timedelta(seconds=10)
+    """How long a leaf waits at most until a head that covers it is made."""
+    anchor_at: int = 10_000
+    """As many new leaves make a head at once."""
+    longest_delay: timedelta = timedelta(hours=1)
+    """What a receipt promises: by then a head that covers the leaf is on the chain."""
+
+    @property
+    def log_id(self) -> bytes:
+        """The id the contract gives itself: keccak256(abi.encode(chain id, contract))."""
+        return bytes(keccak(encode(["uint256", "address"], [self.chain_id, "0x" + self.contract.hex()])))
+
+    @property
+    def origin(self) -> str:
+        """The log's name in checkpoints: unique, and the same for everybody who reads this deployment."""
+        return f"tallystick/{self.chain_id}/0x{self.contract.hex()}"
+
+
+def log_config(settings: Settings, contracts: Contracts) -> LogConfig | None:
+    """The ledger's log, or None when its deployment has no `ProvenanceLog`."""
+    if CONTRACT not in contracts:
+        return None
+    contract = bytes.fromhex(contracts[CONTRACT].address[2:])
+    name = f"tallystick/{contracts.chain_id}/0x{contract.hex()}"
+    key = load_key(settings.data_directory / "log-key")
+    return LogConfig(contracts.chain_id, contract, Signer(name, key))

@@ -1,0 +1,95 @@
+"""What the EPCIS interface says of itself: versions, limits, forms it offers (EPCIS 2.0, section 12.2)."""
+
+from typing import Annotated, Final, Literal
+
+from fastapi import Depends, Header, Request
+
+from backend.provenance.config import LogConfig
+from backend.provenance.epcis.document import MAX_BYTES, MAX_EVENTS
+from backend.provenance.epcis.names import Namespaces
+from backend.provenance.epcis.terms import PREFIXES
+from backend.provenance.epcis.translation import EpcFormat
+from backend.provenance.problems import LogMissing, NotAcceptable
+from backend.provenance.rendering import JSON, JSON_LD, XML, MediaType
+
+VERSIONS: Final = {
+    "GS1-EPCIS-Version": "2.0.0",
+    "GS1-EPCIS-Min": "2.0.0",
+    "GS1-EPCIS-Max": "2.0.0",
+    "GS1-CBV-Version": "2.0.0",
+    "GS1-CBV-Min": "2.0.0",
+    "GS1-CBV-Max": "2.0.0",
+}
+CAPTURE_LIMITS: Final = {
+    "GS1-EPCIS-Capture-Limit": str(MAX_EVENTS),
+    "GS1-EPCIS-Capture-File-Size-Limit": str(MAX_BYTES),
+}
+_OFFERED: Final[dict[str, MediaType]] = {
+    "application/json": JSON,
+    "application/ld+json": JSON_LD,
+    "application/xml": XML,
+    "text/xml": XML,
+    "application/*": JSON,
+    "*/*": JSON,
+}
+
+
+def wanted_media_type(accept: Annotated[str | None, Header()] = None) -> MediaType:
+    """The binding to answer in, by weight. Raises NotAcceptable when none offered is accepted."""
+    best: tuple[float, int, MediaType] | None = None
+    for place, part in enumerate((accept or "*/*").split(",")):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        media_type = _OFFERED.get(kind.lower())
+        weight = _weight(parameters)
+        if media_type is not None and weight > 0 and (best is None or (weight, -place) > best[:2]):
+            best = (weight, -place, media_type)
+    if best is None:
+        raise NotAcceptable(offered=", ".join((JSON, JSON_LD, XML)))
+    return best[2]
+
+
+def _weight(parameters: list[str]) -> float:
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "q":
+            try:
+                return min(float(value), 1.0)
+            except ValueError:
+                return 0.0
+    return 1.0
+
+
+def extension_namespaces(
+    gs1_extensions: Annotated[str | None, Header(alias="GS1-Extensions")] = None,
+) -> Namespaces:
+    """The prefixes of query parameters, from `GS1-Extensions: ex=https://…, …`, over the standard's own."""
+    known = dict(PREFIXES)
+    for part in (gs1_extensions or "").split(","):
+        prefix, equals, name = part.strip().partition("=")
+        if equals and prefix.strip() and name.strip():
+            known[prefix.strip()] = name.strip()
+    return known
+
+
+def current_log(request: Request) -> LogConfig:
+    """The ledger's log. Raises LogMissing when its deployment has none."""
+    config: LogConfig | None = request.app.state.log
+    if config is None:
+        raise LogMissing()
+    return config
+
+
+CurrentLog = Annotated[LogConfig, Depends(current_log)]
+WantedMediaType = Annotated[MediaType, Depends(wanted_media_type)]
+Extensions = Annotated[Namespaces, Depends(extension_namespaces)]
+WantedFormat = Annotated[
+    EpcFormat,
+    Header(alias="GS1-EPC-Format", description="How identifiers are written in the answer."),
+]
+ErrorBehaviour = Annotated[
+    Literal["rollback", "proceed"],
+    Header(
+        alias="GS1-Capture-Error-Behaviour",
+        description="Whether one invalid event refuses the whole document, or the others are recorded.",
+    ),
+]

@@ -1,0 +1,177 @@
+"""Heads of the log on their way to the chain, and back as the chain has them.
+
+At most one head is under way. It is made by the clock, so that volume does not show in when heads appear, or
+earlier when many leaves wait. A crash at any point leaves either no head or one with its operation: they are
+written in one transaction, and the next head starts from what the chain confirmed.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.chain import outbox
+from backend.chain.contracts import Contracts
+from backend.chain.projections import Event
+from backend.chain.repository import Operation
+from backend.kit import sparse
+from backend.kit.clock import now
+from backend.kit.merkle import leaf_hash
+from backend.provenance.config import CONTRACT, LogConfig
+from backend.provenance.epcis.values import loads
+from backend.provenance.log import repository, service
+from backend.provenance.tables import AnchoredHead, LogHead, LogState
+from backend.verifier import logmap
+
+BATCH = 5000
+"""Leaves whose identifiers are put into the map at once; bounds the memory a head takes."""
+
+
+async def anchor_if_due(
+    session: AsyncSession,
+    contracts: Contracts,
+    config: LogConfig,
+    *,
+    party_id: UUID,
+    moment: datetime | None = None,
+) -> Operation | None:
+    """Makes the next head and writes its anchoring into the outbox, if one is due and none is under way."""
+    ledger_id = contracts.ledger_id
+    moment = moment or now()
+    state = await repository.state(session, ledger_id)
+    if state is None or not await _is_due(session, state, config, moment):
+        return None
+    state = await service.lock(session, ledger_id, config)
+    start = await _start(session, ledger_id)
+    if start is None or state.size <= start:
+        return None
+    head = await make_head(session, state, start, moment)
+    proof = await service.consistency(session, ledger_id, start, head.size) if start else []
+    call = contracts.call(
+        CONTRACT,
+        "anchor",
+        logRoot=bytes.fromhex(head.log_root[2:]),
+        size=head.size,
+        consistencyProof=proof,
+        mapRoot=bytes.fromhex(head.map_root[2:]),
+    )
+    operation = await outbox.enqueue(
+        session,
+        call,
+        ledger_id=ledger_id,
+        party_id=party_id,
+        kind="log.anchor",
+        subject=f"log:{config.log_id.hex()}",
+    )
+    head.operation_id = operation.id
+    await session.flush()
+    return operation
+
+
+async def _is_due(session: AsyncSession, state: LogState, config: LogConfig, moment: datetime) -> bool:
+    last = await repository.newest_head(session, state.ledger_id)
+    covered = last.size if last else 0
+    waiting = state.size - covered
+    if last is not None and waiting == 0:
+        return await _failed(session, last)
+    if waiting == 0:
+        return False
+    return waiting >= config.anchor_at or last is None or moment - last.made_at >= config.anchor_every
+
+
+async def _failed(session: AsyncSession, head: LogHead) -> bool:
+    operation = await session.get(Operation, head.operation_id) if head.operation_id else None
+    return operation is None or operation.status in {outbox.FAILED, outbox.CANCELLED}
+
+
+async def _start(session: AsyncSession, ledger_id: UUID) -> int | None:
+    """The size the next head extends: that of the newest on the chain. None while one is under way."""
+    on_chain = await repository.newest_anchored(session, ledger_id)
+    size = on_chain.size if on_chain else 0
+    last = await repository.newest_head(session, ledger_id)
+    if last is None or last.size <= size or await _failed(session, last):
+        return size
+    return None
+
+
+async def make_head(session: AsyncSession, state: LogState, start: int, moment: datetime) -> LogHead:
+    """The head of the log as it is: brings the map up to it and notes both roots."""
+    await bring_map_up(session, state)
+    root = await service.root(session, state.ledger_id, state.size)
+    head = await repository.head(session, state.ledger_id, state.size)
+    if head is None:
+        head = LogHead(ledger_id=state.ledger_id, size=state.size)
+        session.add(head)
+    head.previous_size = start
+    head.log_root = "0x" + root.hex()
+    head.map_root = state.map_root
+    head.made_at = moment
+    await session.flush()
+    return head
+
+
+async def bring_map_up(session: AsyncSession, state: LogState) -> None:
+    """Puts the identifiers of leaves that the map does not tell of yet into it."""
+    while state.map_size < state.size:
+        end = min(state.map_size + BATCH, state.size)
+        secret = bytes.fromhex(state.map_secret[2:])
+        mentions: dict[bytes, list[tuple[int, bytes]]] = {}
+        for sequence, leaf, body in await repository.leaves(session, state.ledger_id, state.map_size, end):
+            if body is None:
+                continue
+            for identifier in logmap.identifiers(loads(body)):
+                mentions.setdefault(logmap.key(secret, identifier), []).append((sequence, leaf_hash(leaf)))
+        before = await repository.map_entries(session, state.ledger_id, mentions, state.map_size)
+        entries = {
+            key: (before.get(key, (0, 0))[0] + len(places), places[-1][0]) for key, places in mentions.items()
+        }
+        values = {
+            key: logmap.Entry(count, last, mentions[key][-1][1]).value()
+            for key, (count, last) in entries.items()
+        }
+        state.map_root = "0x" + (await _update(session, state, values)).hex()
+        await repository.put_map_entries(session, state.ledger_id, end, entries)
+        state.map_size = end
+        await session.flush()
+
+
+async def _update(session: AsyncSession, state: LogState, values: dict[bytes, bytes]) -> bytes:
+    root = bytes.fromhex(state.map_root[2:])
+    store = await service.load_paths(session, state.ledger_id, root, list(values))
+    known = set(store)
+    root = sparse.update(store, root, values)
+    fresh = {node: children for node, children in store.items() if node not in known}
+    await repository.put_map_nodes(session, state.ledger_id, fresh)
+    return root
+
+
+class Heads:
+    """The projection of `ProvenanceLog`: one key a head, by its size."""
+
+    name = "log_heads"
+
+    def subjects(self, event: Event) -> Iterable[str]:
+        """The size of the head an event anchors."""
+        return [str(event.args["size"])] if (event.contract, event.name) == (CONTRACT, "Anchored") else []
+
+    async def rebuild(
+        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+    ) -> None:
+        """Replaces the row of the head with what the chain says of it now."""
+        row = None
+        if events:
+            event = events[-1]
+            row = AnchoredHead(
+                ledger_id=ledger_id,
+                size=int(key),
+                previous_size=event.args["previousSize"],
+                log_root=event.args["logRoot"],
+                map_root=event.args["mapRoot"],
+                history=event.args["history"],
+                anchored_at=event.block_time,
+                block_number=event.block_number,
+                block_hash=event.block_hash,
+                tx_hash=event.tx_hash,
+            )
+        await repository.replace_anchored(session, ledger_id, int(key), row)

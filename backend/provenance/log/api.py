@@ -1,0 +1,227 @@
+"""What the log proves of itself: checkpoints, tiles, inclusion, consistency, and what its map says."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.kit import sparse
+from backend.kit.merkle import leaf_hash
+from backend.kit.web import CurrentCaller, Route, Session
+from backend.provenance import repository as events
+from backend.provenance.discovery import CurrentLog
+from backend.provenance.log import repository, service, tiles
+from backend.provenance.problems import EventUnknown, NotInTree
+from backend.provenance.tables import AnchoredHead
+from backend.verifier import logmap
+from backend.verifier.capture import CAPTURE_TYPE, DOMAIN_NAME
+
+router = APIRouter(prefix="/v1/log", route_class=Route, tags=["Log"])
+
+_HASH = "0x" + "5a" * 32
+
+
+class View(BaseModel):
+    """What an answer looks like."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class HeadView(View):
+    """A head of the log as the chain has it."""
+
+    size: int = Field(examples=[1200])
+    log_root: str = Field(examples=[_HASH])
+    map_root: str = Field(examples=[_HASH])
+    history: str = Field(examples=[_HASH])
+    anchored_at: str
+    block_number: int
+    block_hash: str = Field(examples=[_HASH])
+    tx_hash: str = Field(examples=[_HASH])
+
+
+class LeafProofView(View):
+    """An event's leaf, its audit path to a head, and that head."""
+
+    sequence: int = Field(examples=[17])
+    leaf: str = Field(description="The leaf's 201 bytes (version 1).")
+    leaf_hash: str = Field(examples=[_HASH])
+    tree_size: int = Field(examples=[1200])
+    audit_path: list[str] = Field(description="RFC 6962 section 2.1.1.")
+    head: HeadView | None = Field(description="Null until a head that covers the leaf is on the chain.")
+
+
+class ConsistencyView(View):
+    """That one size of the log extends another."""
+
+    old: int
+    new: int
+    proof: list[str] = Field(description="RFC 6962 section 2.1.2.")
+
+
+class MapView(View):
+    """What the map says of one identifier under a head: how many leaves mention it and which is the last."""
+
+    key: str = Field(examples=[_HASH])
+    count: int
+    last_sequence: int | None
+    last_leaf: str | None
+    siblings: list[str] = Field(description="From the root down.")
+    other_key: str | None = Field(description="The foreign leaf where the path of an absent key ends.")
+    other_value: str | None
+    head: HeadView
+
+
+class SigningView(View):
+    """What to sign so that a document counts as the account's word."""
+
+    typed_data: dict[str, Any] = Field(description="EIP-712, in the form of eth_signTypedData_v4.")
+
+
+def head_view(head: AnchoredHead) -> HeadView:
+    """A head as it is shown."""
+    return HeadView(
+        size=head.size,
+        log_root=head.log_root,
+        map_root=head.map_root,
+        history=head.history,
+        anchored_at=head.anchored_at.isoformat(),
+        block_number=head.block_number,
+        block_hash=head.block_hash,
+        tx_hash=head.tx_hash,
+    )
+
+
+def _hex(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+@router.get("/checkpoint", response_class=PlainTextResponse)
+async def checkpoint(session: Session, caller: CurrentCaller, log: CurrentLog) -> PlainTextResponse:
+    """The newest head on the chain as a signed note (C2SP tlog-checkpoint)."""
+    return PlainTextResponse(await service.checkpoint(session, caller.ledger_id, log))
+
+
+@router.get("/tile/{level}/{index}")
+async def tile(
+    level: Annotated[int, Path(ge=0, le=7)],
+    index: Annotated[int, Path(ge=0)],
+    session: Session,
+    caller: CurrentCaller,
+) -> Response:
+    """The hashes of one tile, 32 bytes each (C2SP tlog-tiles); fewer than 256 while it is not full."""
+    found = await repository.tiles(session, caller.ledger_id, [(level, index)])
+    if not found:
+        raise NotInTree(reason=f"the log has no tile {level}/{index}")
+    (content,) = found.values()
+    full = len(content) == tiles.WIDTH * 32
+    headers = {"Cache-Control": "immutable, max-age=31536000" if full else "no-cache"}
+    return Response(content, media_type="application/octet-stream", headers=headers)
+
+
+@router.get("/events/{sequence}/proof")
+async def leaf_proof(
+    sequence: Annotated[int, Path(ge=0)], session: Session, caller: CurrentCaller
+) -> LeafProofView:
+    """The proof that an event stands in the log, against the first head on the chain that covers it."""
+    row = await events.by_sequence(session, caller, sequence)
+    if row is None:
+        raise EventUnknown()
+    return await prove_leaf(session, caller.ledger_id, sequence, row.leaf)
+
+
+async def prove_leaf(session: Session, ledger_id: Any, sequence: int, leaf: bytes) -> LeafProofView:
+    """A leaf's audit path to the first head on the chain that covers it, else to the log's present size."""
+    head = await repository.anchored(session, ledger_id, sequence + 1)
+    state = await repository.state(session, ledger_id)
+    size = head.size if head is not None else (state.size if state else 0)
+    path = await service.inclusion(session, ledger_id, sequence, size)
+    return LeafProofView(
+        sequence=sequence,
+        leaf=_hex(leaf),
+        leaf_hash=_hex(leaf_hash(leaf)),
+        tree_size=size,
+        audit_path=[_hex(node) for node in path],
+        head=head_view(head) if head is not None else None,
+    )
+
+
+@router.get("/consistency")
+async def consistency(
+    session: Session,
+    caller: CurrentCaller,
+    old: Annotated[int, Query(ge=1)],
+    new: Annotated[int, Query(ge=1)],
+) -> ConsistencyView:
+    """The proof that the log of `new` leaves extends that of `old`."""
+    proof = await service.consistency(session, caller.ledger_id, old, new)
+    return ConsistencyView(old=old, new=new, proof=[_hex(node) for node in proof])
+
+
+@router.get("/map")
+async def map_entry(
+    session: Session,
+    caller: CurrentCaller,
+    kind: Annotated[str, Query(max_length=40, examples=["event"])],
+    value: Annotated[str, Query(max_length=2000, examples=["urn:uuid:0196"])],
+) -> MapView:
+    """What the log's map under the newest head on the chain says of an identifier, with its proof.
+
+    For those who may read an event that names it, and for auditors: a count says how much happens.
+    """
+    if not caller.sees_everything and not await events.names_identifier(session, caller, kind, value):
+        raise EventUnknown()
+    head = await repository.newest_anchored(session, caller.ledger_id)
+    state = await repository.state(session, caller.ledger_id)
+    if head is None or state is None:
+        raise NotInTree(reason="no head of the log is on the chain yet")
+    key = logmap.key(bytes.fromhex(state.map_secret[2:]), logmap.Identifier(kind, value))
+    root = bytes.fromhex(head.map_root[2:])
+    answer = await service.map_answer(session, caller.ledger_id, key, head.size, root)
+    return _map_view(key, answer, head)
+
+
+def _map_view(key: bytes, answer: service.MapAnswer, head: AnchoredHead) -> MapView:
+    proof: sparse.MapProof = answer.proof
+    other = proof.other
+    return MapView(
+        key=_hex(key),
+        count=answer.count,
+        last_sequence=answer.last_sequence,
+        last_leaf=_hex(answer.last_leaf) if answer.last_leaf else None,
+        siblings=[_hex(node) for node in proof.siblings],
+        other_key=_hex(other[0]) if other else None,
+        other_value=_hex(other[1]) if other else None,
+        head=head_view(head),
+    )
+
+
+@router.get("/signing")
+async def signing(
+    log: CurrentLog,
+    _caller: CurrentCaller,
+    account: Annotated[str, Query(pattern="^0x[0-9a-fA-F]{40}$")],
+    document: Annotated[str, Query(pattern="^0x[0-9a-f]{64}$", description="SHA-256 of its bytes.")],
+) -> SigningView:
+    """The typed data that a recorder signs over a document before sending it to `/epcis/capture`."""
+    members = CAPTURE_TYPE.partition("(")[2].removesuffix(")").split(",")
+    domain = {"name": "string", "version": "string", "chainId": "uint256", "verifyingContract": "address"}
+    return SigningView(
+        typed_data={
+            "types": {
+                "EIP712Domain": [{"name": name, "type": kind} for name, kind in domain.items()],
+                "Capture": [
+                    {"name": member.partition(" ")[2], "type": member.partition(" ")[0]} for member in members
+                ],
+            },
+            "primaryType": "Capture",
+            "domain": {
+                "name": DOMAIN_NAME,
+                "version": "1",
+                "chainId": log.chain_id,
+                "verifyingContract": _hex(log.contract),
+            },
+            "message": {"logId": _hex(log.log_id), "account": account, "document": document},
+        }
+    )

@@ -1,0 +1,203 @@
+"""All SQL of the log: its edge, tiles, map and heads."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Table, delete, select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.provenance.log.tiles import TileId
+from backend.provenance.tables import (
+    AnchoredHead,
+    LogHead,
+    LogState,
+    LogTile,
+    MapEntry,
+    MapNode,
+    RecordedEvent,
+)
+
+_IN_LIST = 500
+
+
+async def state(session: AsyncSession, ledger_id: UUID, *, lock: bool = False) -> LogState | None:
+    """The log's edge; with `lock`, held until the transaction ends, so that leaves come in order."""
+    statement = select(LogState).where(LogState.ledger_id == ledger_id)
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return await session.scalar(statement)
+
+
+async def open_log(session: AsyncSession, ledger_id: UUID, log_id: bytes, map_secret: bytes) -> None:
+    """Makes the log's first row; when somebody else made it meanwhile, theirs stays."""
+    row = {
+        "ledger_id": ledger_id,
+        "size": 0,
+        "log_id": log_id,
+        "last_received": 0,
+        "map_secret": map_secret,
+        "map_size": 0,
+        "map_root": bytes(32),
+    }
+    await _upsert(session, LogState, [row], [])
+
+
+async def tiles(session: AsyncSession, ledger_id: UUID, ids: Iterable[TileId]) -> dict[TileId, bytes]:
+    """The tiles that exist of those asked for."""
+    wanted = sorted(set(ids))
+    if not wanted:
+        return {}
+    rows = await session.execute(
+        select(LogTile.level, LogTile.index, LogTile.hashes).where(
+            LogTile.ledger_id == ledger_id, tuple_(LogTile.level, LogTile.index).in_(wanted)
+        )
+    )
+    return {(level, index): hashes for level, index, hashes in rows}
+
+
+async def put_tiles(session: AsyncSession, ledger_id: UUID, changed: Mapping[TileId, bytes]) -> None:
+    """Writes tiles, in place of narrower ones."""
+    rows = [
+        {"ledger_id": ledger_id, "level": level, "index": index, "hashes": hashes}
+        for (level, index), hashes in changed.items()
+    ]
+    await _upsert(session, LogTile, rows, ["hashes"])
+
+
+async def map_nodes(
+    session: AsyncSession, ledger_id: UUID, hashes: Iterable[bytes]
+) -> dict[bytes, tuple[bytes, bytes]]:
+    """The nodes of the map with these hashes."""
+    found: dict[bytes, tuple[bytes, bytes]] = {}
+    wanted = sorted(set(hashes))
+    for start in range(0, len(wanted), _IN_LIST):
+        part = wanted[start : start + _IN_LIST]
+        rows = await session.execute(
+            select(MapNode.hash, MapNode.left, MapNode.right).where(
+                MapNode.ledger_id == ledger_id, MapNode.hash.in_(part)
+            )
+        )
+        found.update({node: (left, right) for node, left, right in rows})
+    return found
+
+
+async def put_map_nodes(
+    session: AsyncSession, ledger_id: UUID, nodes: Mapping[bytes, tuple[bytes, bytes]]
+) -> None:
+    """Adds nodes of the map; one that is there already is the same."""
+    rows = [
+        {"ledger_id": ledger_id, "hash": node, "left": left, "right": right}
+        for node, (left, right) in nodes.items()
+    ]
+    await _upsert(session, MapNode, rows, [])
+
+
+async def map_entries(
+    session: AsyncSession, ledger_id: UUID, keys: Iterable[bytes], size: int
+) -> dict[bytes, tuple[int, int]]:
+    """What the map says of keys as of the head of `size` leaves: key → (count, last sequence)."""
+    found: dict[bytes, tuple[int, int, int]] = {}
+    wanted = sorted(set(keys))
+    for start in range(0, len(wanted), _IN_LIST):
+        rows = await session.execute(
+            select(MapEntry.key, MapEntry.size, MapEntry.count, MapEntry.last_sequence).where(
+                MapEntry.ledger_id == ledger_id,
+                MapEntry.key.in_(wanted[start : start + _IN_LIST]),
+                MapEntry.size <= size,
+            )
+        )
+        for key, as_of, count, last in rows:
+            if key not in found or found[key][0] < as_of:
+                found[key] = (as_of, count, last)
+    return {key: (count, last) for key, (_, count, last) in found.items()}
+
+
+async def put_map_entries(
+    session: AsyncSession, ledger_id: UUID, size: int, entries: Mapping[bytes, tuple[int, int]]
+) -> None:
+    """Writes what the map says of keys from the head of `size` leaves on."""
+    rows = [
+        {"ledger_id": ledger_id, "key": key, "size": size, "count": count, "last_sequence": last}
+        for key, (count, last) in entries.items()
+    ]
+    await _upsert(session, MapEntry, rows, ["count", "last_sequence"])
+
+
+async def leaves(
+    session: AsyncSession, ledger_id: UUID, start: int, end: int
+) -> Sequence[tuple[int, bytes, str | None]]:
+    """Sequence, encoded leaf and body of the events from `start` up to before `end`."""
+    rows = await session.execute(
+        select(RecordedEvent.sequence, RecordedEvent.leaf, RecordedEvent.body)
+        .where(
+            RecordedEvent.ledger_id == ledger_id,
+            RecordedEvent.sequence >= start,
+            RecordedEvent.sequence < end,
+        )
+        .order_by(RecordedEvent.sequence)
+    )
+    return [(sequence, leaf, body) for sequence, leaf, body in rows]
+
+
+async def newest_head(session: AsyncSession, ledger_id: UUID) -> LogHead | None:
+    """The last head we made."""
+    statement = select(LogHead).where(LogHead.ledger_id == ledger_id).order_by(LogHead.size.desc()).limit(1)
+    return await session.scalar(statement)
+
+
+async def head(session: AsyncSession, ledger_id: UUID, size: int) -> LogHead | None:
+    """The head we made at this size."""
+    return await session.get(LogHead, (ledger_id, size))
+
+
+async def anchored(session: AsyncSession, ledger_id: UUID, at_least: int = 0) -> AnchoredHead | None:
+    """The first head on the chain of at least so many leaves."""
+    statement = (
+        select(AnchoredHead)
+        .where(AnchoredHead.ledger_id == ledger_id, AnchoredHead.size >= at_least)
+        .order_by(AnchoredHead.size)
+        .limit(1)
+    )
+    return await session.scalar(statement)
+
+
+async def newest_anchored(session: AsyncSession, ledger_id: UUID) -> AnchoredHead | None:
+    """The newest head on the chain."""
+    statement = (
+        select(AnchoredHead)
+        .where(AnchoredHead.ledger_id == ledger_id)
+        .order_by(AnchoredHead.size.desc())
+        .limit(1)
+    )
+    return await session.scalar(statement)
+
+
+async def replace_anchored(
+    session: AsyncSession, ledger_id: UUID, size: int, row: AnchoredHead | None
+) -> None:
+    """Makes the head at `size` what the chain says, or nothing."""
+    await session.execute(
+        delete(AnchoredHead).where(AnchoredHead.ledger_id == ledger_id, AnchoredHead.size == size)
+    )
+    if row is not None:
+        session.add(row)
+    await session.flush()
+
+
+async def _upsert(session: AsyncSession, table: Any, rows: list[dict[str, Any]], replace: list[str]) -> None:
+    """Inserts rows; where one is there, replaces these columns of it, or leaves it when none are named."""
+    if not rows:
+        return
+    insert: Any = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    core: Table = table.__table__
+    statement = insert(core)
+    keys = [column.name for column in core.primary_key]
+    if replace:
+        new = {name: statement.excluded[name] for name in replace}
+        statement = statement.on_conflict_do_update(index_elements=keys, set_=new)
+    else:
+        statement = statement.on_conflict_do_nothing(index_elements=keys)
+    for start in range(0, len(rows), 1000):
+        await session.execute(statement, rows[start : start + 1000])

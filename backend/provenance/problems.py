@@ -1,0 +1,78 @@
+"""What the provenance room refuses, as problems."""
+
+from typing import ClassVar
+
+from backend.kit.problems import Problem
+
+
+class DocumentInvalid(Problem):
+    """The bytes are no EPCIS document, or its envelope breaks the standard; `errors` says where."""
+
+    status, code = 400, "epcis-document-invalid"
+
+
+class DocumentTooLarge(Problem):
+    """The document has more bytes or events than this repository takes at once."""
+
+    status, code = 413, "epcis-document-too-large"
+
+
+class MediaTypeUnknown(Problem):
+    """The content type is neither JSON nor XML."""
+
+    status, code = 415, "epcis-media-type"
+
+
+class NotAcceptable(Problem):
+    """No representation the client accepts can be given."""
+
+    status, code = 406, "epcis-not-acceptable"
+
+
+class LogMissing(Problem):
+    """This ledger's deployment has no log of events."""
+
+    status, code = 501, "log-missing"
+
+
+class AccountNotYours(Problem):
+    """The account is not one of the caller's party."""
+
+    status, code = 403, "capture-account-not-yours"
+
+
+class SignatureInvalid(Problem):
+    """The signature of the document is not one of a key that may record for the account."""
+
+    status, code = 403, "capture-signature-invalid"
+
+
+class SignatureIncomplete(Problem):
+    """A signature came without the account it is for, or the other way round with a machine's key."""
+
+    status, code = 400, "capture-signature-incomplete"
+
+
+class EventUnknown(Problem):
+    """There is no such event that the caller may read."""
+
+    status, code = 404, "epcis-event-unknown"
+
+
+class QueryInvalid(Problem):
+    """A query parameter is unknown or malformed."""
+
+    status, code = 400, "epcis-query-invalid"
+
+
+class QueryTooComplex(Problem):
+    """The query would take more than this repository gives one client."""
+
+    status, code = 413, "epcis-query-too-complex"
+    headers: ClassVar = {}
+
+
+class NotInTree(Problem):
+    """A proof was asked for that cannot exist."""
+
+    status, code = 404, "log-proof-impossible"

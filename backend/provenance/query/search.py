@@ -1,0 +1,160 @@
+"""Carrying out a query: what the index can answer in SQL, the rest on the events it leaves, page by page."""
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.kit.access import Caller
+from backend.kit.problems import InvalidCursor
+from backend.provenance.epcis.document import Event
+from backend.provenance.epcis.names import namespaces_of
+from backend.provenance.epcis.values import loads
+from backend.provenance.problems import QueryInvalid, QueryTooComplex
+from backend.provenance.query.language import KeyTest, Query
+from backend.provenance.query.predicate import passes
+from backend.provenance.repository import may_read
+from backend.provenance.tables import EventKey, RecordedEvent
+
+MOST_LOOKED_AT: Final = 5000
+"""Events read for one page. A page may so come short; its next-page token goes on from where it ended."""
+
+_BATCH: Final = 500
+_ORDERS: Final = {"eventTime": RecordedEvent.event_time, "recordTime": RecordedEvent.record_time}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of events in the query's order, and the token of the next."""
+
+    rows: tuple[RecordedEvent, ...]
+    next_token: str | None
+
+
+def event_of(row: RecordedEvent) -> Event:
+    """A stored event as it was read. Only for rows that still have their body."""
+    body = loads(row.body or "{}")
+    namespaces = namespaces_of(row.context)
+    if "@context" in body:
+        namespaces |= namespaces_of(body["@context"])
+    return Event(body, namespaces, "")
+
+
+async def search(
+    session: AsyncSession,
+    caller: Caller,
+    query: Query,
+    *,
+    per_page: int,
+    token: str | None = None,
+    after_sequence: int | None = None,
+) -> Found:
+    """The events that answer the query and that the caller may read.
+
+    `after_sequence` leaves out what stood in the log before: subscriptions never see an event twice. Raises
+    QueryInvalid for an order that cannot be kept, InvalidCursor for a token of another query,
+    QueryTooComplex when more events than `maxEventCount` answer.
+    """
+    column = _ORDERS.get(query.order_by)
+    if column is None:
+        raise QueryInvalid(name="orderBy", reason="events can be ordered by eventTime or recordTime")
+    conditions = [may_read(caller), *conditions_of(query)]
+    if after_sequence is not None:
+        conditions.append(RecordedEvent.sequence > after_sequence)
+    given, place = _read_token(token)
+    limit = query.event_count_limit if query.event_count_limit is not None else query.max_event_count
+    wanted = per_page if limit is None else min(per_page, limit - given + (query.max_event_count is not None))
+    size = min(_BATCH, 2 * wanted + 1)
+    rows: list[RecordedEvent] = []
+    looked_at = 0
+    while wanted > 0:
+        batch = await _batch(session, conditions, column, query.descending, place, size)
+        for index, row in enumerate(batch):
+            place = (getattr(row, column.key), row.sequence)
+            if row.body is not None and all(passes(event_of(row), test) for test in query.body_tests):
+                rows.append(row)
+            if len(rows) == wanted:
+                more = index + 1 < len(batch) or len(batch) == size
+                return _page(query, rows, given, place if more else None)
+        looked_at += len(batch)
+        if len(batch) < size:
+            return _page(query, rows, given, None)
+        if looked_at >= MOST_LOOKED_AT:
+            break
+    return _page(query, rows, given, place if wanted > 0 else None)
+
+
+def _page(query: Query, rows: list[RecordedEvent], given: int, place: tuple[datetime, int] | None) -> Found:
+    total = given + len(rows)
+    if query.max_event_count is not None and total > query.max_event_count:
+        raise QueryTooComplex(limit=query.max_event_count)
+    full = query.event_count_limit is not None and total >= query.event_count_limit
+    return Found(tuple(rows), None if place is None or full else _write_token(total, place))
+
+
+async def _batch(
+    session: AsyncSession,
+    conditions: Sequence[ColumnElement[bool]],
+    column: Any,
+    descending: bool,
+    place: tuple[datetime, int] | None,
+    size: int,
+) -> Sequence[RecordedEvent]:
+    statement = select(RecordedEvent).where(*conditions)
+    if place is not None:
+        moment, sequence = place
+        beyond = column < moment if descending else column > moment
+        further = RecordedEvent.sequence < sequence if descending else RecordedEvent.sequence > sequence
+        statement = statement.where(or_(beyond, and_(column == moment, further)))
+    order = [part.desc() if descending else part.asc() for part in (column, RecordedEvent.sequence)]
+    return (await session.scalars(statement.order_by(*order).limit(size))).all()
+
+
+def conditions_of(query: Query) -> list[ColumnElement[bool]]:
+    """What of a query SQL can answer."""
+    conditions: list[ColumnElement[bool]] = []
+    if query.kinds:
+        conditions.append(RecordedEvent.kind.in_(query.kinds))
+    if query.event_ids:
+        conditions.append(RecordedEvent.event_id.in_(query.event_ids))
+    for name, moment in query.since.items():
+        conditions.append(_ORDERS[name] >= moment)
+    for name, moment in query.before.items():
+        conditions.append(_ORDERS[name] < moment)
+    conditions += [_indexed(test) for test in query.key_tests]
+    return conditions
+
+
+def _indexed(test: KeyTest) -> ColumnElement[bool]:
+    alternatives: list[ColumnElement[bool]] = []
+    if test.values:
+        alternatives.append(EventKey.value.in_(test.values))
+    alternatives += [EventKey.value.like(pattern, escape="\\") for pattern in test.patterns]
+    matches = select(EventKey.sequence).where(
+        EventKey.ledger_id == RecordedEvent.ledger_id, EventKey.name.in_(test.names), or_(*alternatives)
+    )
+    return RecordedEvent.sequence.in_(matches)
+
+
+def _write_token(given: int, place: tuple[datetime, int]) -> str:
+    moment, sequence = place
+    packed = json.dumps([given, moment.isoformat(), sequence]).encode()
+    return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def _read_token(token: str | None) -> tuple[int, tuple[datetime, int] | None]:
+    if token is None:
+        return 0, None
+    try:
+        given, moment, sequence = json.loads(base64.urlsafe_b64decode(token + "==="))
+        place = datetime.fromisoformat(moment), sequence
+    except (ValueError, TypeError) as error:
+        raise InvalidCursor() from error
+    if place[0].tzinfo is None or type(given) is not int or type(sequence) is not int or given < 0:
+        raise InvalidCursor()
+    return given, place

@@ -1,0 +1,163 @@
+"""All SQL of recorded events, their index and their readers."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, and_, exists, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.kit.access import Caller, visible_to
+from backend.provenance.keys import comparable
+from backend.provenance.tables import CaptureJob, EventKey, EventReader, ReceivedDocument, RecordedEvent
+
+_IN_LIST = 500
+_ROWS = 2000
+
+
+def may_read(caller: Caller) -> ColumnElement[bool]:
+    """True for events the caller may read: all for auditors, else those its party is a reader of."""
+    own_ledger = RecordedEvent.ledger_id == caller.ledger_id
+    if caller.sees_everything:
+        return own_ledger
+    return and_(own_ledger, read_by(caller.party_id))
+
+
+def read_by(party_id: UUID) -> ColumnElement[bool]:
+    """True for events that this party may read."""
+    return exists().where(
+        EventReader.ledger_id == RecordedEvent.ledger_id,
+        EventReader.party_id == party_id,
+        EventReader.sequence == RecordedEvent.sequence,
+    )
+
+
+def has_key(names: Sequence[str], values: Sequence[str]) -> ColumnElement[bool]:
+    """True for events indexed under one of the values with one of the names."""
+    matches = select(EventKey.sequence).where(
+        EventKey.ledger_id == RecordedEvent.ledger_id, EventKey.name.in_(names), EventKey.value.in_(values)
+    )
+    return RecordedEvent.sequence.in_(matches)
+
+
+async def known_identities(session: AsyncSession, ledger_id: UUID, identities: Iterable[str]) -> set[str]:
+    """Those of the identities that are recorded already."""
+    found: set[str] = set()
+    wanted = list(identities)
+    for start in range(0, len(wanted), _IN_LIST):
+        rows = await session.scalars(
+            select(RecordedEvent.identity).where(
+                RecordedEvent.ledger_id == ledger_id,
+                RecordedEvent.identity.in_(wanted[start : start + _IN_LIST]),
+            )
+        )
+        found.update(rows)
+    return found
+
+
+async def own_event_ids(
+    session: AsyncSession, ledger_id: UUID, party_id: UUID, ids: Iterable[str]
+) -> set[str]:
+    """Those of the eventIDs under which the party has recorded an event."""
+    found: set[str] = set()
+    wanted = list(ids)
+    for start in range(0, len(wanted), _IN_LIST):
+        rows = await session.scalars(
+            select(RecordedEvent.event_id).where(
+                RecordedEvent.ledger_id == ledger_id,
+                RecordedEvent.party_id == party_id,
+                RecordedEvent.event_id.in_(wanted[start : start + _IN_LIST]),
+            )
+        )
+        found.update(rows)
+    return found
+
+
+async def add_events(
+    session: AsyncSession,
+    rows: Sequence[dict[str, object]],
+    keys: Sequence[dict[str, object]],
+    readers: Sequence[dict[str, object]],
+) -> None:
+    """Inserts events with their keys and readers."""
+    for table, values in ((RecordedEvent, rows), (EventKey, keys), (EventReader, readers)):
+        for start in range(0, len(values), _ROWS):
+            await session.execute(insert(table), values[start : start + _ROWS])
+
+
+async def job(session: AsyncSession, caller: Caller, job_id: UUID) -> CaptureJob | None:
+    """A capture job of the caller's."""
+    return await session.scalar(
+        select(CaptureJob).where(CaptureJob.id == job_id, visible_to(caller, CaptureJob))
+    )
+
+
+def jobs(caller: Caller) -> Select[CaptureJob]:
+    """The caller's capture jobs."""
+    return select(CaptureJob).where(visible_to(caller, CaptureJob))
+
+
+async def by_event_id(session: AsyncSession, caller: Caller, event_id: str) -> Sequence[RecordedEvent]:
+    """The readable events with this eventID, newest first: an error declaration has its event's."""
+    statement = select(RecordedEvent).where(RecordedEvent.event_id == event_id, may_read(caller))
+    return (await session.scalars(statement.order_by(RecordedEvent.sequence.desc()).limit(1000))).all()
+
+
+async def by_sequence(session: AsyncSession, caller: Caller, sequence: int) -> RecordedEvent | None:
+    """The event at a place in the log, if the caller may read it."""
+    return await session.scalar(
+        select(RecordedEvent).where(RecordedEvent.sequence == sequence, may_read(caller))
+    )
+
+
+async def document(session: AsyncSession, ledger_id: UUID, document_id: UUID) -> ReceivedDocument | None:
+    """A document as received."""
+    return await session.scalar(
+        select(ReceivedDocument).where(
+            ReceivedDocument.ledger_id == ledger_id, ReceivedDocument.id == document_id
+        )
+    )
+
+
+async def documents(
+    session: AsyncSession, ledger_id: UUID, ids: Iterable[UUID]
+) -> dict[UUID, ReceivedDocument]:
+    """Documents by their ids."""
+    rows = await session.scalars(
+        select(ReceivedDocument).where(
+            ReceivedDocument.ledger_id == ledger_id, ReceivedDocument.id.in_(set(ids))
+        )
+    )
+    return {row.id: row for row in rows}
+
+
+async def events_under(
+    session: AsyncSession, ledger_id: UUID, keys: Iterable[tuple[str, str]]
+) -> Sequence[RecordedEvent]:
+    """All events under any of the (name, value) keys, in the log's order, whoever may read them."""
+    found: dict[int, RecordedEvent] = {}
+    by_name: dict[str, list[str]] = {}
+    for name, value in keys:
+        by_name.setdefault(name, []).append(value)
+    for name, values in by_name.items():
+        for start in range(0, len(values), _IN_LIST):
+            statement = select(RecordedEvent).where(
+                RecordedEvent.ledger_id == ledger_id, has_key([name], values[start : start + _IN_LIST])
+            )
+            found.update({row.sequence: row for row in await session.scalars(statement)})
+    return [found[sequence] for sequence in sorted(found)]
+
+
+async def names_identifier(session: AsyncSession, caller: Caller, kind: str, value: str) -> bool:
+    """Whether the caller may read an event that names this identifier of the map."""
+    statement = select(RecordedEvent.id).where(may_read(caller))
+    if kind == "event":
+        statement = statement.where(RecordedEvent.event_id == value)
+    else:
+        statement = statement.where(
+            RecordedEvent.sequence.in_(
+                select(EventKey.sequence).where(
+                    EventKey.ledger_id == caller.ledger_id, EventKey.value == comparable(value)
+                )
+            )
+        )
+    return await session.scalar(statement.limit(1)) is not None
