@@ -150,6 +150,7 @@ def _log(reader: Reader) -> ev.Log:
         map_secret=reader.raw("map_secret") if reader.has("map_secret") else b"",
         map_nodes=_map_nodes(reader),
         map_answers=reader.objects("map_answers", _answer),
+        checkpoint=reader.text("checkpoint") if reader.has("checkpoint") else "",
         cosignatures=cosignatures,
     )
 
@@ -188,7 +189,13 @@ def _event(reader: Reader, table: tuple[bytes, ...]) -> ev.RecordedEvent:
         if not text.isascii() or not text.isdigit() or int(text) >= len(table):
             raise BundleError(pointer, "the place of a hash in /log/hashes belongs here")
         path.append(table[int(text)])
-    return ev.RecordedEvent(recorded, tuple(path), reader.integer("capture", 32))
+    return ev.RecordedEvent(
+        leaf=recorded,
+        path=tuple(path),
+        capture=reader.integer("capture", 32),
+        event=reader.text("event").encode("utf-8") if reader.has("event") else b"",
+        salts=reader.base64("salts") if reader.has("salts") else b"",
+    )
 
 
 def _map_nodes(reader: Reader) -> Mapping[bytes, tuple[bytes, bytes]]:

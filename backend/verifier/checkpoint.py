@@ -1,10 +1,11 @@
 """A head of the log as the transparency world writes it, and witnesses' signatures under it.
 
-C2SP tlog-checkpoint: origin, size, root in Base64, one per line; the map's root is an extension line. C2SP
-tlog-cosignature v1: Ed25519 over a header with the witness's time, then the checkpoint's body.
+C2SP tlog-checkpoint: origin, size, root in Base64, one per line, then extension lines; ours name the map's
+root (`map 0x…`). C2SP tlog-cosignature v1: Ed25519 over a header with the witness's time, then that text.
 """
 
 import base64
+import binascii
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -15,11 +16,14 @@ COSIGNATURE_BYTES = 72
 """Eight bytes of Unix time, then the signature."""
 
 
-def body(log_id: bytes, head: Head) -> str:
-    """The checkpoint's body: what is signed is this text, line ends and all."""
-    roots = (base64.b64encode(root).decode() for root in (head.log_root, head.map_root))
-    root, map_root = roots
-    return f"tallystick/{log_id.hex()}\n{head.size}\n{root}\nmap {map_root}\n"
+def is_of(text: str, head: Head) -> bool:
+    """Whether the checkpoint is of this head: size, log root and map root."""
+    _, size, root, *extensions = (*text.split("\n"), "", "", "")
+    try:
+        found = base64.b64decode(root, validate=True)
+    except binascii.Error:
+        return False
+    return (size, found) == (str(head.size), head.log_root) and f"map 0x{head.map_root.hex()}" in extensions
 
 
 def signed_text(time: int, checkpoint: str) -> bytes:

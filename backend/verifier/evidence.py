@@ -52,6 +52,10 @@ class RecordedEvent:
     path: tuple[bytes, ...]
     capture: int
     """Which of the captures it came in."""
+    event: bytes = b""
+    """The event in the JSON binding where its document is in another, proved by all its fields' salts."""
+    salts: bytes = b""
+    """Those salts, in the order of the fields' names."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,8 @@ class Log:
     map_secret: bytes = b""
     map_nodes: Mapping[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
     map_answers: tuple[MapAnswer, ...] = ()
+    checkpoint: str = ""
+    """The last head as the witnesses signed it."""
     cosignatures: Mapping[str, bytes] = field(default_factory=dict)
 
 

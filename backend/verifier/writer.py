@@ -60,7 +60,11 @@ def _log(log: ev.Log, map_nodes: Iterable[tuple[bytes, bytes]]) -> Json:
     for event in log.events:
         path = [hashes.setdefault(each, len(hashes)) for each in event.path]
         leaf = base64.b64encode(event.leaf.encode()).decode()
-        events.append({"leaf": leaf, "path": path, "capture": event.capture})
+        written: dict[str, Json] = {"leaf": leaf, "path": path, "capture": event.capture}
+        if event.event:
+            written["event"] = event.event.decode("utf-8")
+            written["salts"] = base64.b64encode(event.salts).decode()
+        events.append(written)
     return {
         "heads": [_head(head) for head in log.heads],
         "history": _hex(log.history),
@@ -77,6 +81,7 @@ def _log(log: ev.Log, map_nodes: Iterable[tuple[bytes, bytes]]) -> Json:
             }
             for answer in log.map_answers
         ],
+        "checkpoint": log.checkpoint,
         "cosignatures": {name: _hex(value) for name, value in log.cosignatures.items()},
     }
 

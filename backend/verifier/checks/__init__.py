@@ -32,6 +32,7 @@ ALL: tuple[Check, ...] = (
     confirmation.signer,
     confirmation.undertaking,
     unique.fingerprint,
+    unique.identity,
     unique.slot,
     unique.equal_elsewhere,
     unique.look_alikes,

@@ -1,12 +1,17 @@
 """One invoice, one claim: the fingerprint can be no other, and its slot is this claim's."""
 
+import unicodedata
+
 from backend.kit import vrf
 from backend.verifier import evm
+from backend.verifier.checks import document
 from backend.verifier.evidence import Evidence
 from backend.verifier.policy import Policy
 from backend.verifier.result import Ends, Finding, Word, cannot_tell, check, failed, passed
 
 GROUP = "unique"
+
+IDENTITY_VERSION = "tallystick-invoice-1"
 
 
 def _fingerprints(evidence: Evidence) -> list[bytes]:
@@ -34,6 +39,37 @@ def fingerprint(evidence: Evidence, _policy: Policy) -> Finding:
     if used != set(keys):
         return failed("verify.fingerprint.keys", "/fingerprints", used=len(used), keys=len(keys))
     return passed("verify.fingerprint.only", "/fingerprints", "/state", count=len(evidence.fingerprints))
+
+
+@check("identity", GROUP)
+def identity(evidence: Evidence, _policy: Policy) -> Finding:
+    """The fingerprints are over this invoice's own number, year and seller."""
+    number, issued, seller = (document.field_of(evidence, name) for name in ("BT-1", "BT-2", "BT-31"))
+    if number is None or issued is None:
+        return cannot_tell("verify.document.hidden", "/fields", fields="BT-1, BT-2")
+    _fingerprints(evidence)
+    sellers = set()
+    for place, claimed in enumerate(evidence.fingerprints):
+        who, year, _class, spelled = _parts(claimed.identity)
+        if _letters(spelled) != _letters(number) or year != issued[:4]:
+            return failed("verify.identity.other", f"/fingerprints/{place}", identity=claimed.identity[:80])
+        sellers.add(_letters(who.partition(":")[2]))
+    if seller is not None and _letters(seller) not in sellers:
+        return cannot_tell("verify.identity.seller", "/fingerprints").claimed(Word.OPERATOR)
+    return passed("verify.identity.own", "/fingerprints", "/fields", number=number[:60]).by(Word.DEBTOR)
+
+
+def _parts(text: str) -> tuple[str, str, str, str]:
+    """Seller, year, class and number of `tallystick-invoice-1|TAX:DE:…|2026|INV|…`."""
+    version, *parts = text.split("|")
+    if version != IDENTITY_VERSION or len(parts) != 4:
+        raise Ends(failed("verify.identity.other", "/fingerprints", identity=text[:80]))
+    return parts[0], parts[1], parts[2], parts[3]
+
+
+def _letters(text: str) -> str:
+    """Letters and digits alone, in upper case: an invoice's number is spelled in many ways."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).upper()))
 
 
 @check("slot", GROUP)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from backend.kit import disclosure, messages, vrf
-from backend.kit.canonical import Number
+from backend.kit.canonical import Number, encode, parse
 from backend.verifier import bundle, checks, evidence, ledger, page, report, terms
+from backend.verifier.checks import record
 from tests.backend.verifier import world as w
 
 UNPROVABLE = {
@@ -114,6 +115,13 @@ WRONG = {
         lambda m: m.fields.update({"BT-13": "PO-78"}),
         {"ordered": "cannot-tell", "match": "cannot-tell"},
     ),
+    "fingerprint of another invoice": (lambda m: m.fields.update({"BT-1": "R-2032"}), {"identity": "fail"}),
+    "fingerprint of another year": (lambda m: m.fields.update({"BT-2": "2025-06-05"}), {"identity": "fail"}),
+    "fingerprint of another seller": (
+        lambda m: m.fields.update({"BT-31": "DE999999911"}),
+        {"identity": "cannot-tell"},
+    ),
+    "number in another spelling": (lambda m: m.fields.update({"BT-1": "r 2031"}), {}),
     "no due date": (lambda m: m.fields.pop("BT-9"), {}),
     "more billed than received": (
         lambda m: m.fields.update({"BG-25/0/BT-129": Number("50")}),
@@ -163,7 +171,9 @@ WRONG = {
         {"nothing-left-out": "fail"},
     ),
     "hidden return": (
-        lambda m: m.hidden_events.append(w.event("shipping", day=9, quantityList=w.CLASS)),
+        lambda m: m.hidden_events.append(
+            w.event("shipping", day=9, transactions=[("desadv", "DA-12")], quantityList=w.CLASS)
+        ),
         {"nothing-left-out": "fail"},
     ),
     "shown error declaration": (
@@ -376,7 +386,7 @@ def test_fingerprints_of_other_identifiers_are_bound_by_their_hash():
     made.terms = replace(made.terms, otherFingerprints=other)
     made.confirmation = None
     found = differences(w.build(made))
-    assert found == {"fingerprint": "fail", "slot": "fail"}
+    assert found == {"fingerprint": "fail", "identity": "fail", "slot": "fail"}
 
 
 def test_a_second_value_for_a_field_cannot_be_shown():
@@ -388,6 +398,31 @@ def test_a_second_value_for_a_field_cannot_be_shown():
     others = tuple(shown for shown in read.fields if shown.name != "BT-115")
     found = report.run(replace(read, fields=(*others, lie)), policy)
     assert {r.check for r in found.results if r.outcome == "fail"} == {"document", "amount"}
+
+
+def as_xml(healthy, event=None, salts=None):
+    """The healthy evidence with the receipt's document in a binding the verifier does not read."""
+    read, policy = bundle.read(healthy.raw, block_hash=healthy.block_hash, now=w.NOW)
+    recorded = read.log.events[-1]
+    document = parse(read.log.captures[recorded.capture].body)
+    values = disclosure.flatten(document["epcisBody"]["eventList"][recorded.leaf.place])
+    fields = disclosure.SaltedFields.of(values)
+    honest = replace(
+        recorded,
+        leaf=replace(recorded.leaf, fields_root=fields.root()),
+        event=encode(document["epcisBody"]["eventList"][recorded.leaf.place]),
+        salts=b"".join(fields.salts[name] for name in sorted(values)),
+    )
+    return record._from_fields(
+        replace(honest, **({"event": event} if event else {}), **({"salts": salts} if salts else {}))
+    )
+
+
+def test_an_event_in_another_binding_is_proved_by_all_its_fields(healthy):
+    assert as_xml(healthy)["bizStep"] == "receiving"
+    assert as_xml(healthy, event=encode(w.event("receiving", day=5))) is None
+    assert as_xml(healthy, salts=bytes(range(160))) is None
+    assert as_xml(healthy, event=b"<xml/>") is None
 
 
 def test_terms_of_another_claim_are_not_on_the_ledger(healthy):

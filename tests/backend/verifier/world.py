@@ -5,6 +5,7 @@ typed data and signatures by `eth-account`. Tests change one thing before it is 
 make of it.
 """
 
+import base64
 import json
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -61,6 +62,7 @@ CONTRACTS = {name: address(name) for name in bundle.CONTRACTS}
 SUPPLIER, DEBTOR, BANK, CARRIER = (address(name) for name in ("supplier", "debtor", "bank", "carrier"))
 WITNESS = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 VRF_SECRET = bytes(range(1, 33))
+IDENTITY = "tallystick-invoice-1|TAX:DE:123456789|2026|INV|R-2031"
 MAP_SECRET = b"map secret of this log"
 
 
@@ -167,6 +169,7 @@ def world():
         made.grant(account, who)
     made.fields = {
         "BT-1": "R-2031",
+        "BT-2": "2026-06-05",
         "BT-5": "EUR",
         "BT-9": "2026-08-30",
         "BT-13": "PO-77",
@@ -177,6 +180,7 @@ def world():
         "BG-25/0/BT-130": "KGM",
         "BG-25/0/BT-157": "40123450678908"[:14],
         "BT-27": "Muster Fastening Ltd",
+        "BT-31": "DE123456789",
     }
     gtin = "0" + "4012345" + "67890"
     made.fields["BG-25/0/BT-157"] = gtin + _check_digit(gtin)
@@ -229,7 +233,7 @@ def build(made, *, trusted=True, reported=True, confirmed=True):
     if made.salted is None:
         made.salted = disclosure.SaltedFields.of(made.fields)
     salted = made.salted
-    proof = vrf.prove(VRF_SECRET, b"DE123456789|R-2031")
+    proof = vrf.prove(VRF_SECRET, IDENTITY.encode())
     if made.terms is None:
         made.terms = terms.Terms(
             supplier=SUPPLIER, debtor=DEBTOR, token=address("token"), currency="EUR", amount=1_190_000,
@@ -252,7 +256,7 @@ def build(made, *, trusted=True, reported=True, confirmed=True):
         ledger=StoredLedger(CHAIN, block.state_root, CONTRACTS, {evm.keccak(n): n for n in nodes}),
         terms=made.terms,
         fields=tuple(salted.disclose_all(list(made.fields))),
-        fingerprints=(evidence.Fingerprint(vrf.public_key(VRF_SECRET), "DE123456789|R-2031", proof),),
+        fingerprints=(evidence.Fingerprint(vrf.public_key(VRF_SECRET), IDENTITY, proof),),
         confirmation=made.confirmation,
         holder=made.holder,
         log=log,
@@ -381,7 +385,8 @@ def _log(made):
         ("history", history),
     ):
         made.put("ProvenanceLog", value, variable)
-    text = checkpoint.body(log_id(), last)
+    lines = ["ledger.example/log", str(last.size), base64.b64encode(last.log_root).decode()]
+    text = "\n".join([*lines, f"map 0x{last.map_root.hex()}", ""])
     signed = WITNESS.sign(checkpoint.signed_text(ANCHORED + 60, text))
     return evidence.Log(
         heads=tuple(heads),
@@ -398,6 +403,7 @@ def _log(made):
         map_answers=tuple(
             evidence.MapAnswer(identifier, entry) for identifier, entry in sorted(entries.items())
         ),
+        checkpoint=text,
         cosignatures={"witness": (ANCHORED + 60).to_bytes(8, "big") + signed},
     )
 
