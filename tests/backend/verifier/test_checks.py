@@ -402,7 +402,7 @@ def test_a_second_value_for_a_field_cannot_be_shown():
 
 def as_xml(healthy, event=None, salts=None):
     """The healthy evidence with the receipt's document in a binding the verifier does not read."""
-    read, policy = bundle.read(healthy.raw, block_hash=healthy.block_hash, now=w.NOW)
+    read, _ = bundle.read(healthy.raw, block_hash=healthy.block_hash, now=w.NOW)
     recorded = read.log.events[-1]
     document = parse(read.log.captures[recorded.capture].body)
     values = disclosure.flatten(document["epcisBody"]["eventList"][recorded.leaf.place])
