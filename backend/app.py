@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 import backend.chain.api
 import backend.financing.api
+import backend.invoices.api
 import backend.parties.api
 import backend.provenance.api
 import backend.provenance.log.api
@@ -18,6 +19,7 @@ from backend.chain.contracts import Contracts
 from backend.chain.projections import Projection
 from backend.financing import service as financing
 from backend.financing.projection import Sales
+from backend.invoices.projection import FingerprintKeys
 from backend.kit import edge
 from backend.kit.database import Database
 from backend.kit.idempotency import Running
@@ -34,6 +36,7 @@ from backend.receivables.projection import FingerprintRegister, Receivables
 ROUTERS: list[APIRouter] = [
     backend.parties.api.router,
     backend.chain.api.router,
+    backend.invoices.api.router,
     backend.receivables.api.router,
     backend.financing.api.router,
     backend.provenance.log.api.router,
@@ -44,7 +47,15 @@ ROUTERS: list[APIRouter] = [
 
 def projections() -> Sequence[Projection]:
     """Every room's read model that follows the chain."""
-    return [Accounts(), Heads(), Currencies(), FingerprintRegister(), Receivables(), Sales()]
+    return [
+        Accounts(),
+        Heads(),
+        FingerprintKeys(),
+        Currencies(),
+        FingerprintRegister(),
+        Receivables(),
+        Sales(),
+    ]
 
 
 def register_actions(actions: Actions) -> None:
@@ -80,6 +91,7 @@ def create_app(settings: Settings, contracts: Contracts, database: Database | No
     app.state.log = log_config(settings, contracts)
     app.state.actions = Actions(contracts, parties.may_sign)
     register_actions(app.state.actions)
+    app.state.read_invoice = backend.invoices.api.reader(app.state)
     edge.install(app, max_body_bytes=settings.max_body_bytes)
     for router in ROUTERS:
         app.include_router(router)

@@ -57,6 +57,12 @@ class Settings(BaseModel):
     max_fee_gwei: Annotated[int, Field(gt=0)] = 200
     """The highest fee for a unit of gas the relayer ever offers."""
 
+    document_key_files: Annotated[tuple[Path, ...], BeforeValidator(_comma_separated)] = ()
+    """Files of 32 bytes in hex that wrap the key of every stored document, the newest first, separated by
+    commas. Development makes one in the data directory; production has to name them."""
+    fingerprint_key_files: Annotated[tuple[Path, ...], BeforeValidator(_comma_separated)] = ()
+    """Files of 32 bytes in hex: secrets of the verifiable random function, whose keys are on the chain."""
+
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 16 * 1024 * 1024

@@ -126,6 +126,12 @@ async def party_by_identifier(
     )
 
 
+async def parties_by_name(session: AsyncSession, ledger_id: UUID, name: str) -> Sequence[Party]:
+    """At most two parties admitted under exactly this name."""
+    statement = select(Party).where(Party.ledger_id == ledger_id, Party.name == name)
+    return (await session.scalars(statement.limit(2))).all()
+
+
 async def party_of_account(session: AsyncSession, ledger_id: UUID, account: str) -> Party | None:
     """The party behind an account on the chain."""
     return await session.scalar(

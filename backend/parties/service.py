@@ -195,6 +195,17 @@ async def find_by_gln(session: AsyncSession, ledger_id: UUID, gln: str) -> Party
         return None
 
 
+async def find_by_name(session: AsyncSession, ledger_id: UUID, name: str) -> Party | None:
+    """The party admitted under exactly this name; None if there is none, or more than one."""
+    found = await repository.parties_by_name(session, ledger_id, name)
+    return found[0] if len(found) == 1 else None
+
+
+async def identifiers(session: AsyncSession, party_id: UUID) -> Sequence[PartyIdentifier]:
+    """The other identifiers of a party, oldest first."""
+    return await repository.identifiers_of(session, party_id)
+
+
 async def get_party(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> Party:
     """The party, or NotFound."""
     if (party := await repository.party(session, ledger_id, party_id)) is None:

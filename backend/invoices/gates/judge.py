@@ -2,14 +2,13 @@
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from backend.invoices import amounts
 from backend.invoices.formats import contents
@@ -62,7 +61,9 @@ class Reason:
     rule: str
     effect: Effect
     source: str
-    params: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    settled_by: str | None = None
+    """`buyer`: confirming settles it. `terms`: the due date agreed in the end does. None: a person does."""
+    params: Mapping[str, object] = field(default_factory=dict)
 
     def sentence(self, locale: Locale = "en") -> str:
         return messages.text(f"gate.{self.rule}", locale, **self.params)
@@ -74,6 +75,16 @@ class Judgement:
 
     verdict: Verdict
     reasons: tuple[Reason, ...]
+
+    @classmethod
+    def of(cls, reasons: Collection[Reason]) -> Self:
+        """The verdict that these reasons come to."""
+        effects = {reason.effect for reason in reasons}
+        verdict = Verdict.HOLD if Effect.HOLD in effects else Verdict.YES
+        return cls(
+            verdict=Verdict.NO if Effect.BLOCK in effects else verdict,
+            reasons=tuple(sorted(reasons, key=lambda reason: list(Effect).index(reason.effect))),
+        )
 
 
 Params = Mapping[str, object]
@@ -102,15 +113,16 @@ def judge(invoice: Invoice, validation: Validation, facts: Facts, profile: Profi
         effect = Effect(entry.get(profile, entry["default"]))
         if effect is not Effect.OFF:
             reasons += [
-                Reason(rule=entry["id"], effect=effect, source=entry["source"], params=params)
+                Reason(
+                    rule=entry["id"],
+                    effect=effect,
+                    source=entry["source"],
+                    settled_by=entry.get("settled_by"),
+                    params=params,
+                )
                 for params in RULES[entry["id"]](case)
             ]
-    reasons.sort(key=lambda reason: list(Effect).index(reason.effect))
-    effects = {reason.effect for reason in reasons}
-    verdict = (
-        Verdict.NO if Effect.BLOCK in effects else Verdict.HOLD if Effect.HOLD in effects else Verdict.YES
-    )
-    return Judgement(verdict=verdict, reasons=tuple(reasons))
+    return Judgement.of(reasons)
 
 
 @cache

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 from backend.kit import messages
 from backend.kit.messages import Locale
@@ -32,7 +31,7 @@ class Finding:
     """The rule's own text, for official rules."""
     code: str = ""
     """The message code, for our own checks."""
-    params: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    params: Mapping[str, object] = field(default_factory=dict)
 
     def sentence(self, locale: Locale = "en") -> str:
         """What is wrong, for a clerk who does not know the standard."""

@@ -1,0 +1,86 @@
+"""What can be wrong with bringing an invoice, each with its sentence."""
+
+from typing import ClassVar
+
+from backend.invoices.formats.errors import Unreadable
+from backend.kit import messages
+from backend.kit.messages import Locale
+from backend.kit.problems import Problem
+
+
+class InvoiceUnreadable(Problem):
+    """The file is no invoice that can be read, or is not safe to read. `reason` says which in one word."""
+
+    status, code = 422, "invoice-unreadable"
+
+    def __init__(self, refusal: Unreadable) -> None:
+        self.refusal = refusal
+        super().__init__(extra={"reason": refusal.code})
+
+    def detail(self, locale: Locale) -> str:
+        return self.refusal.sentence(locale)
+
+
+class InvoiceIncomplete(Problem):
+    """Without number, issue date and currency an invoice has no identity."""
+
+    status, code = 422, "invoice-incomplete"
+
+    def __init__(self, *terms: str) -> None:
+        self.terms = terms
+        super().__init__()
+
+    def detail(self, locale: Locale) -> str:
+        joint = "、" if locale == "zh" else ", "
+        names = joint.join(f"{messages.text(term, locale)} ({term})" for term in self.terms)
+        return messages.text(self.code, locale, terms=names)
+
+
+class InvoiceOfAnother(Problem):
+    """The seller in the file is not the party that brings it."""
+
+    status, code = 403, "invoice-of-another"
+
+
+class InvoiceKnown(Problem):
+    """The same invoice is here already: same seller, year, class and number, whatever else was changed."""
+
+    status, code = 409, "invoice-known"
+
+
+class InvoiceInUse(Problem):
+    """The invoice cannot be changed any more: something rests on it."""
+
+    status, code = 409, "invoice-in-use"
+
+
+class InvoiceErased(Problem):
+    """The original and its fields were erased; hash, root and identity remain."""
+
+    status, code = 410, "invoice-erased"
+
+
+class FieldUnknown(Problem):
+    """The invoice has no such field."""
+
+    status, code = 404, "invoice-field-unknown"
+
+
+class HoldUnknown(Problem):
+    """The invoice is not held for that reason."""
+
+    status, code = 404, "invoice-hold-unknown"
+
+
+class DocumentsLocked(Problem):
+    """A key of this server is missing or wrong; nothing is lost, the operator has to put it back."""
+
+    status, code = 503, "documents-locked"
+    headers: ClassVar = {"Retry-After": "60"}
+
+
+class FingerprintKeyMissing(Problem):
+    """This server does not hold the secret of a fingerprint key that the chain says is active."""
+
+    status, code = 503, "fingerprint-key-missing"
+    headers: ClassVar = {"Retry-After": "60"}

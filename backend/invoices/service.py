@@ -1,0 +1,157 @@
+"""What can be done with invoices that are here. Each function works in the transaction it is given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.invoices import codec, fingerprints, holds, repository, vault
+from backend.invoices.gates.judge import PROFILES, Effect, Facts, Judgement, Reason, judge
+from backend.invoices.model import Invoice
+from backend.invoices.problems import InvoiceErased, InvoiceInUse
+from backend.invoices.repository import InvoiceHold, InvoiceRecord
+from backend.invoices.secrets import Secrets
+from backend.invoices.validation.result import Validation
+from backend.kit.access import Caller, Role
+from backend.kit.clock import now
+from backend.kit.problems import FieldError, NotFound
+
+UNIQUENESS = "One invoice, one claim: comparison with the invoices of this ledger"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where an invoice stands today: what it says, what was found, what it is held for."""
+
+    record: InvoiceRecord
+    invoice: Invoice
+    validation: Validation
+    judgement: Judgement
+    holds: Sequence[InvoiceHold]
+    """All of them; those with `released_at` are settled."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceFacts:
+    """What a receivable is made from. Amounts are minor units; hashes 0x-hex."""
+
+    id: UUID
+    number: str
+    seller_party_id: UUID
+    buyer_party_id: UUID | None
+    buyer_name: str
+    currency: str
+    payable: int
+    due_date: date | None
+    document_root: str
+    key_set: int
+    fingerprints: tuple[str, ...]
+    """The one under the first active key and the seller's tax number first."""
+    obstacles: tuple[FieldError, ...] = ()
+    """Why it cannot be financed now, apart from what the buyer or the final terms settle."""
+
+
+async def get(session: AsyncSession, caller: Caller, invoice_id: UUID) -> InvoiceRecord:
+    """An invoice the caller may see, or NotFound."""
+    if (record := await repository.find(session, caller, invoice_id)) is None:
+        raise NotFound()
+    return record
+
+
+async def standing(session: AsyncSession, caller: Caller, record: InvoiceRecord) -> Standing:
+    """The invoice as of today, as the caller may know it. Raises InvoiceErased."""
+    if record.state == "erased":
+        raise InvoiceErased()
+    invoice, validation = codec.load(record.fields), codec.load_validation(record.validation)
+    found = await repository.holds_of(session, record.id)
+    facts = Facts(
+        today=now().date(),
+        seller_admitted=True,
+        buyer_admitted=record.buyer_party_id is not None,
+        filing_number=record.filing_number,
+    )
+    profile = next(name for name in PROFILES if name == record.profile)
+    judged = judge(invoice, validation, facts, profile)
+    return Standing(record, invoice, validation, _with_holds(caller, judged, found), found)
+
+
+def _with_holds(caller: Caller, judged: Judgement, found: Sequence[InvoiceHold]) -> Judgement:
+    """The judgement without what was let go, and with what only a comparison can find."""
+    held = {hold.rule: hold for hold in found if hold.released_at is None}
+    released = {hold.rule for hold in found} - set(held)
+    reasons = [reason for reason in judged.reasons if reason.rule not in released]
+    stated = {reason.rule for reason in reasons}
+    hidden = {holds.shown(caller, hold): hold.params for rule, hold in held.items() if rule not in stated}
+    reasons += [
+        Reason(rule=rule, effect=Effect.HOLD, source=UNIQUENESS, params=params)
+        for rule, params in hidden.items()
+    ]
+    return Judgement.of(reasons)
+
+
+async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice_id: UUID) -> InvoiceFacts:
+    """An invoice as a receivable is made from it. Raises NotFound, InvoiceErased, FingerprintKeyMissing."""
+    record = await get(session, caller, invoice_id)
+    await holds.compare(session, record)
+    now_standing = await standing(session, caller, record)
+    marks = await fingerprints.of(session, secrets, record)
+    invoice = now_standing.invoice
+    return InvoiceFacts(
+        id=record.id,
+        number=record.number,
+        seller_party_id=record.party_id,
+        buyer_party_id=record.buyer_party_id,
+        buyer_name=invoice.buyer.name or invoice.buyer.vat or "?",
+        currency=record.currency,
+        payable=invoice.totals.payable or 0,
+        due_date=invoice.due.day,
+        document_root=record.document_root,
+        key_set=marks.key_set,
+        fingerprints=tuple(item.value for item in marks.items),
+        obstacles=tuple(
+            FieldError(pointer="/invoice_id", code=f"gate.{reason.rule}", params=reason.params)
+            for reason in now_standing.judgement.reasons
+            if reason.settled_by is None and reason.effect in (Effect.BLOCK, Effect.HOLD)
+        ),
+    )
+
+
+async def mark_in_use(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> None:
+    """Says that a receivable rests on the invoice: it can no longer be withdrawn. Raises NotFound."""
+    if (record := await repository.get(session, ledger_id, invoice_id)) is None:
+        raise NotFound()
+    record.state = "in-use"
+    await session.flush()
+
+
+async def withdraw(session: AsyncSession, caller: Caller, record: InvoiceRecord) -> None:
+    """Takes an invoice back before anybody relied on it; it may then be brought again. By its owner.
+
+    Raises InvoiceInUse when something rests on it, or it is withdrawn already.
+    """
+    _own(caller, record)
+    if record.state != "open":
+        raise InvoiceInUse(number=record.number)
+    record.state = "withdrawn"
+    await repository.forget_tokens(session, record.id)
+
+
+async def erase(session: AsyncSession, caller: Caller, record: InvoiceRecord) -> None:
+    """Destroys the original and everything read from it; hash, root and identity remain. By its owner.
+
+    Raises InvoiceInUse while something rests on it.
+    """
+    _own(caller, record)
+    if record.state == "in-use":
+        raise InvoiceInUse(number=record.number)
+    await vault.erase(session, record)
+    record.state, record.fields, record.validation, record.number = "erased", {}, {}, ""
+    await session.flush()
+
+
+def _own(caller: Caller, record: InvoiceRecord) -> None:
+    caller.require(Role.MAKER, Role.CHECKER)
+    if record.party_id != caller.party_id:
+        raise NotFound()
