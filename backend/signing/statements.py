@@ -80,6 +80,7 @@ _ALL = (
     _action("Participants", "SetStandingConsent", "address account,bool open"),
     Statement("Financing", OFFER + PARCEL),
     Statement("Financing", f"Accept(Offer offer,uint64 minPrice,{_RELAYED}){OFFER}{PARCEL}"),
+    Statement("ProvenanceLog", "Capture(bytes32 logId,address account,bytes32 document)"),
     Statement(TOKEN, f"Permit(address owner,address spender,uint256 value,{_BOUND})"),
 )
 

@@ -196,6 +196,15 @@ def _consent(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
     writer.say("consent" if message["open"] else "consent-ended", account=writer.who(message["account"]))
 
 
+def _capture(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say(
+        "capture",
+        account=writer.who(message["account"]),
+        document=_hex(message["document"]),
+        log=_hex(message["logId"]),
+    )
+
+
 def _permit(writer: _Writer, message: Mapping[str, Any], document: Document) -> None:
     token = document.ledger.tokens[document.contract]
     value = message["value"]
@@ -227,5 +236,6 @@ _WORDS: dict[str, Callable[[_Writer, Mapping[str, Any], Document], None]] = {
     "SetStandingConsent": _consent,
     "Offer": _offer,
     "Accept": _accept,
+    "Capture": _capture,
     "Permit": _permit,
 }

@@ -27,6 +27,7 @@ def address(number: int) -> str:
 
 EURO, YEN = address(50), address(51)
 CONTRACTS = {"Receivables": address(40), "Participants": address(41), "Financing": address(42)}
+CONTRACTS["ProvenanceLog"] = address(43)
 LEDGER = Ledger(
     CHAIN,
     CONTRACTS,
