@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {Signers} from "./Signers.sol";
 import {ISignedActions, SignedAction} from "./interfaces/ISignedActions.sol";
 
 /// @title The base of every contract whose participants act by signature
@@ -10,7 +11,7 @@ import {ISignedActions, SignedAction} from "./interfaces/ISignedActions.sol";
 /// in ERC-2771 but with no forwarder to trust: only `_perform` makes such calls, after checking the signatures.
 /// Contracts built on this never call themselves otherwise (`this.f()`), never call an address a participant chose
 /// with data a participant chose, and ask `_signer()` where they would ask `msg.sender`.
-abstract contract SignedActions is EIP712, ISignedActions {
+abstract contract SignedActions is ISignedActions, Signers, EIP712 {
     /// A encoding says how EIP-712 encodes a function's arguments. If all are atomic, as the ABI does: `ATOMIC`.
     /// Otherwise the number of argument words, plus `_at(position, …)` of `BYTES` for each `bytes` or `string` and
     /// of `WORDS` for each array of atomic values.
@@ -84,22 +85,6 @@ abstract contract SignedActions is EIP712, ISignedActions {
     /// @inheritdoc ISignedActions
     function actionTypehash(bytes4 selector) external view returns (bytes32 typehash) {
         (typehash,) = _action(selector);
-    }
-
-    /// The signer of the current call: who called, or who signed what is being relayed.
-    function _signer() internal view returns (address signer) {
-        if (msg.sender != address(this)) return msg.sender;
-        assembly ("memory-safe") {
-            signer := shr(96, calldataload(sub(calldatasize(), 40)))
-        }
-    }
-
-    /// The second signer of the relayed action, zero where there is none.
-    function _cosigner() internal view returns (address cosigner) {
-        if (msg.sender != address(this)) return address(0);
-        assembly ("memory-safe") {
-            cosigner := shr(96, calldataload(sub(calldatasize(), 20)))
-        }
     }
 
     /// The EIP-712 type hash and the argument encoding of the action that calls `selector`; zero for any function

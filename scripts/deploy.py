@@ -13,7 +13,7 @@ from eth_utils.crypto import keccak
 
 from scripts import plan
 from scripts.make_keys import fingerprint_public_key
-from scripts.session import ScriptError, Session, project, run, sent_by
+from scripts.session import ScriptError, Session, abi_of, project, run, sent_by
 
 
 def main() -> None:
@@ -64,7 +64,7 @@ class Deployment:
         receipt = contract.tx
         self.record.contracts[record_as or name] = {
             "address": contract.address,
-            "abi": self.record.save_abi(name, container.abi),
+            "abi": self.record.save_abi(name, abi_of(name)),
             "block": receipt.block_number,
             "transaction": receipt.txid,
             "creation_hash": creation,
@@ -122,8 +122,8 @@ class Deployment:
         )
         self._ensure(
             "Financing moves sold units",
-            receivables.isOperator(financing.address),
-            partial(receivables.setOperator, financing.address, True, self._sender),
+            receivables.operatorState(financing.address) == plan.ACTIVE,
+            partial(receivables.setOperator, financing.address, plan.ACTIVE, self._sender),
         )
         self._ensure(
             "the relayer anchors the log",
@@ -134,7 +134,7 @@ class Deployment:
     def ensure_currencies(self) -> None:
         """Every settlement token of the settings is admitted; a test token is deployed for one without."""
         receivables = self.session.contract("Receivables")
-        admitted = {receivables.currency(index)[0] for index in range(receivables.currencyCount())}
+        admitted = {receivables.currency(index)[0] for index in receivables.currencyIds()}
         for currency in self.session.settings["currencies"]:
             token = self._token(currency)
             code = "0x" + currency["code"].encode().hex()

@@ -5,8 +5,23 @@ Everything a deployment does is written here; `deploy.py` only carries it out.
 
 from dataclasses import dataclass
 
-CONTRACTS = ("Governance", "Participants", "Fingerprints", "Receivables", "Financing", "ProvenanceLog")
+CONTRACTS = (
+    "Governance",
+    "Participants",
+    "Fingerprints",
+    "ReceivablesRemedies",
+    "ReceivablesExtension",
+    "Receivables",
+    "Financing",
+    "ProvenanceLog",
+)
 """In the order of deployment: a constructor can name only contracts that stand before its own."""
+
+PARTS = {"Receivables": ("ReceivablesExtension", "ReceivablesRemedies")}
+"""Contracts that run the code of others in their own storage: their ABI is that of all together."""
+
+ACTIVE = 1
+"""`OperatorState.Active`: Financing may sell."""
 
 ARGUMENTS = {
     "admin": "deployer",
@@ -15,6 +30,8 @@ ARGUMENTS = {
     "participants": "Participants",
     "fingerprints": "Fingerprints",
     "receivables": "Receivables",
+    "receivablesExtension": "ReceivablesExtension",
+    "receivablesRemedies": "ReceivablesRemedies",
     "payoutDelay": "delays.payout",
     "takeoverDelay": "delays.takeover",
 }
@@ -46,7 +63,7 @@ ROLES = (
         "steward",  # keeps the ledger's settings
         {
             "Fingerprints": ("recordWriter", "retireWriter", "changeKeys"),
-            "Receivables": ("admitCurrency", "setCurrency", "setTenorLimit", "setOperator"),
+            "Receivables": ("admitCurrency", "setCurrency", "setOperator"),
             "ProvenanceLog": ("setAnchorer",),
         },
     ),

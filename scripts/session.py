@@ -17,6 +17,7 @@ import brownie
 from eth_account.signers.local import LocalAccount
 
 from backend.signing.keystore import Keystore, KeystoreError
+from scripts import plan
 from scripts.record import Record
 from tasks.networks import Network, network_named
 
@@ -66,7 +67,10 @@ class Session:
         """
         if name not in self.record.contracts:
             raise ScriptError(f"{self.record.path} has no {name}: run `make deploy` first.")
-        return getattr(project(), kind or name).at(self.record.contracts[name]["address"])
+        address = self.record.contracts[name]["address"]
+        if name in plan.PARTS:
+            return brownie.Contract.from_abi(name, address, abi_of(name))
+        return getattr(project(), kind or name).at(address)
 
     @property
     def _keystore(self) -> Keystore:
@@ -92,6 +96,16 @@ def run(main: Callable[[Session], None]) -> None:
 def project() -> Any:
     """The compiled contracts."""
     return brownie.project.get_loaded_projects()[0]
+
+
+def abi_of(name: str) -> list[Any]:
+    """The ABI of a contract, with that of the parts it runs the code of."""
+    abi: list[Any] = list(getattr(project(), name).abi)
+    for part in plan.PARTS.get(name, ()):
+        for item in getattr(project(), part).abi:
+            if item["type"] not in ("constructor", "fallback") and item not in abi:
+                abi.append(item)
+    return abi
 
 
 def _forget_brownies_own_records() -> None:

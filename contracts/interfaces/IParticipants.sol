@@ -32,6 +32,7 @@ interface IParticipants {
         bytes32 indexed commitment,
         uint16 roles,
         uint40 validUntil,
+        address payout,
         bytes32 evidence,
         bool hosted
     );
@@ -39,7 +40,7 @@ interface IParticipants {
     event AccountSuspended(address indexed account, bytes32 reason);
     event SuspensionLifted(address indexed account, bytes32 reason);
     event KeyGranted(address indexed account, bytes32 indexed key, Grant grant);
-    event KeyLimited(address indexed account, bytes32 indexed key, uint16 indexed currency, Limits limits);
+    event KeyLimited(address indexed account, bytes32 indexed key, uint32 indexed currency, Limits limits);
     event KeyRevoked(address indexed account, bytes32 indexed key, uint40 until);
     event StandingConsentSet(address indexed account, bool open);
     event PayoutProposed(address indexed account, address payout, uint40 readyAt);
@@ -124,7 +125,7 @@ interface IParticipants {
     ) external;
 
     /// @notice Sets the limits of a key in one currency; they count if its grant has `GRANT_BY_CURRENCY`.
-    function limitKey(address account, bytes32 key, uint16 currency, uint64 limit, uint64 alone) external;
+    function limitKey(address account, bytes32 key, uint32 currency, uint64 limit, uint64 alone) external;
 
     /// @notice Ends a key's grant now.
     function revokeKey(address account, bytes32 key) external;
@@ -142,7 +143,8 @@ interface IParticipants {
 
     function proposeTakeover(address account, bytes32 key, bool succession, bytes32 evidence) external;
 
-    function approveTakeover(address account) external;
+    /// @notice Approves the takeover by that key, from the second role; its delay begins. Not by who proposed it.
+    function approveTakeover(address account, bytes32 key) external;
 
     /// @notice Objects to a takeover of the account, by any key with SCOPE_MANAGE: its delay begins anew, once.
     function vetoTakeover(address account) external;
@@ -156,9 +158,10 @@ interface IParticipants {
 
     /// @notice Reverts unless `signer` (with `cosigner`, where its limit asks for one) may do something of `scope`
     /// for `account` now. The one check all contracts make.
-    /// @dev ISSUE, CONFIRM and BUY also ask for an admission that is valid and covers the role; every scope but PAY
-    /// asks that the account is not suspended.
-    /// @param currency Index of the settlement currency of `amount`.
+    /// @dev Every scope but PAY asks that the account is not suspended.
+    /// @param scope One `SCOPE_…`, with `NEW_BUSINESS` where the account's admission matters: it must be valid and, for
+    /// ISSUE, CONFIRM and BUY, cover the role.
+    /// @param currency Id of the settlement currency of `amount`.
     /// @param amount Minor units.
     /// @return payout Where the account's cash is paid out.
     function authorise(
@@ -166,17 +169,17 @@ interface IParticipants {
         address signer,
         address cosigner,
         uint16 scope,
-        uint16 currency,
+        uint32 currency,
         uint64 amount
     ) external view returns (address payout);
 
-    /// @notice As `authorise`, and reverts unless `to` is admitted now, not suspended and the two differ or not alike.
+    /// @notice As `authorise`, and reverts unless `to` is admitted now and not suspended.
     /// @return open Whether `to` has standing consent to receive.
     function authoriseTransfer(
         address from,
         address signer,
         address cosigner,
-        uint16 currency,
+        uint32 currency,
         uint64 amount,
         address to
     ) external view returns (bool open);
@@ -200,7 +203,7 @@ interface IParticipants {
 
     function grantOf(address account_, bytes32 key) external view returns (Grant memory);
 
-    function limitsOf(address account_, bytes32 key, uint16 currency) external view returns (Limits memory);
+    function limitsOf(address account_, bytes32 key, uint32 currency) external view returns (Limits memory);
 
     /// @notice Earlier grants of the key for the account, oldest first.
     function pastGrants(address account_, bytes32 key) external view returns (Grant[] memory);
@@ -208,6 +211,9 @@ interface IParticipants {
     function admissions(address account_) external view returns (Admission[] memory);
 
     function suspensions(address account_) external view returns (Suspension[] memory);
+
+    /// @notice When an epoch of the account was ended by a succession, and with it all its grants; zero if it was not.
+    function epochEnd(address account_, uint16 epoch) external view returns (uint40);
 
     /// @notice Whether the key had the scope for the account at that second, provable from storage.
     function wasAuthorised(address account_, bytes32 key, uint16 scope, uint40 time)

@@ -11,7 +11,8 @@ struct Account {
     uint8 flags;
     /// Raised by recovery and succession; grants of earlier epochs are void.
     uint16 epoch;
-    /// The last second of its admission. Afterwards no new business, but paying, redeeming, recourse and selling out.
+    /// The first second it is no longer admitted. From then on no new business, but paying, redeeming, recourse and
+    /// selling out.
     uint40 validUntil;
 }
 
@@ -23,13 +24,44 @@ struct Grant {
     uint8 flags;
     /// The account's epoch it was given in.
     uint16 epoch;
-    /// First and last second of it. `until` is brought forward by a revocation and never changed afterwards.
+    /// The first second of it, and the first after it, which a revocation brings forward.
     uint40 from;
     uint40 until;
     /// The most that one action may be for, in minor units; `UNLIMITED` for no limit.
     uint64 limit;
     /// Above this amount a second signer of the same scope is needed; `UNLIMITED` for never.
     uint64 alone;
+}
+
+using {loadAccount} for Account global;
+using {loadGrant} for Grant global;
+
+/// @notice Reads an account with one read of its slot, as its members lie there from the lowest bit.
+function loadAccount(Account storage self) view returns (Account memory account) {
+    uint256 word;
+    assembly ("memory-safe") {
+        word := sload(self.slot)
+    }
+    account.payout = address(uint160(word));
+    account.roles = uint16(word >> 160);
+    account.flags = uint8(word >> 176);
+    account.epoch = uint16(word >> 184);
+    account.validUntil = uint40(word >> 200);
+}
+
+/// @notice Reads a grant with one read of its slot, as its members lie there from the lowest bit.
+function loadGrant(Grant storage self) view returns (Grant memory grant) {
+    uint256 word;
+    assembly ("memory-safe") {
+        word := sload(self.slot)
+    }
+    grant.scopes = uint16(word);
+    grant.flags = uint8(word >> 16);
+    grant.epoch = uint16(word >> 24);
+    grant.from = uint40(word >> 40);
+    grant.until = uint40(word >> 80);
+    grant.limit = uint64(word >> 120);
+    grant.alone = uint64(word >> 184);
 }
 
 /// @notice Limits of a key in one currency, where the grant says that they differ by currency.
@@ -79,3 +111,6 @@ uint16 constant SCOPE_REDEEM = 1 << 7; // collect what was paid
 uint16 constant SCOPE_ADJUST = 1 << 8; // credit notes, closing outside, waivers, write-offs, warranty demands
 uint16 constant SCOPE_RECORD = 1 << 9; // sign events of goods
 uint16 constant SCOPE_ALL = (1 << 10) - 1;
+
+// Asked together with a scope that begins new business: the account must be admitted now, for the scope's role.
+uint16 constant NEW_BUSINESS = 1 << 15;

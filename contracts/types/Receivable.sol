@@ -20,6 +20,16 @@ enum Status {
     WrittenOff
 }
 
+/// @notice What a version of Financing may do with units.
+enum OperatorState {
+    /// Nothing.
+    None,
+    /// Sell, lock, unlock, send back.
+    Active,
+    /// Unlock and send back what it sold before.
+    WindingDown
+}
+
 /// @notice Where a receivable stands in time: derived, never poked into being.
 enum Phase {
     None,
@@ -49,8 +59,8 @@ struct Receivable {
     bool disputed;
     /// It was written off at some time.
     bool wasWrittenOff;
-    /// Index of its currency and settlement token.
-    uint16 currency;
+    /// Id of its currency and settlement token.
+    uint32 currency;
     /// When the debtor's signature was recorded, Unix time.
     uint40 confirmedAt;
     uint40 dueEnd;
@@ -95,17 +105,19 @@ struct Holding {
     bool sold;
 }
 
-/// @notice A currency and the token that settles it. Fits one storage slot.
+/// @notice A currency, the token that settles it, and the rules of new business in it.
 struct Currency {
     address token;
     /// ISO 4217 code.
     bytes3 code;
     /// A minor unit is `10 ** exponent` of the token's units.
     uint8 exponent;
-    /// `CURRENCY_…` bits.
-    uint8 flags;
+    /// Whether new business may be done in it now.
+    bool open;
     /// The smallest part that may be split off and the smallest part payment of others than the debtor, minor units.
-    uint56 minimum;
+    uint40 minimum;
+    /// The longest time from confirmation to due date.
+    uint16 maxTenorDays;
 }
 
 /// @notice Units of one receivable that change hands in a sale.
@@ -115,5 +127,3 @@ struct Parcel {
     /// The least share of the unpaid amount these units must still carry, minor units.
     uint64 minUnpaid;
 }
-
-uint8 constant CURRENCY_OPEN = 1 << 0; // new business may be done in it

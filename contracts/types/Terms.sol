@@ -71,6 +71,14 @@ string constant ACKNOWLEDGED_STATEMENT =
 string constant IRREVOCABLE_STATEMENT =
     "I owe this amount and will pay it here to whoever holds it, irrevocably, without defence and without set-off. I take notice of every assignment recorded here; only payment recorded here discharges me.";
 
+bytes32 constant ACKNOWLEDGED_STATEMENT_HASH = keccak256(
+    "I owe this amount and will pay it here. I take notice of every assignment recorded here; only payment recorded here discharges me."
+);
+
+bytes32 constant IRREVOCABLE_STATEMENT_HASH = keccak256(
+    "I owe this amount and will pay it here to whoever holds it, irrevocably, without defence and without set-off. I take notice of every assignment recorded here; only payment recorded here discharges me."
+);
+
 bytes32 constant TERMS_TYPEHASH = keccak256(
     "Terms(address supplier,address debtor,address token,bytes3 currency,uint64 amount,uint40 dueEnd,uint16 graceDays,uint24 lateRate,uint8 undertaking,uint8 paymentOrder,uint32 keySet,bytes32 fingerprint,bytes32 otherFingerprints,bytes32 documentRoot,bytes32 rules)"
 );
@@ -84,6 +92,14 @@ bytes32 constant REPLACEMENT_TYPEHASH = keccak256(
 );
 
 /// @notice EIP-712 `hashStruct` of the terms, which is the receivable's id.
-function hash(Terms calldata terms) pure returns (bytes32) {
-    return keccak256(abi.encode(TERMS_TYPEHASH, terms));
+/// @dev All members are atomic, so their encoding is the calldata as it stands. Whoever reads a member that does not fit
+/// its type is stopped by the compiler's checks; `issue` reads them all.
+function hash(Terms calldata terms) pure returns (bytes32 id) {
+    bytes32 typehash = TERMS_TYPEHASH;
+    assembly ("memory-safe") {
+        let data := mload(0x40)
+        mstore(data, typehash)
+        calldatacopy(add(data, 0x20), terms, 0x1e0)
+        id := keccak256(data, 0x200)
+    }
 }

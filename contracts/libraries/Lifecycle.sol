@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IReceivablesEvents} from "../interfaces/IReceivablesEvents.sol";
+import {Book} from "../types/Book.sol";
+import {Phase, Status} from "../types/Receivable.sol";
+import {STATE_DISPUTED, STATE_WAS_WRITTEN_OFF, State} from "../types/State.sol";
+
+/// @title Which state may follow which, and the only place where a status is written
+library Lifecycle {
+    /// A bit `8 * from + to` for each transition there is.
+    uint256 internal constant TRANSITIONS = (1 << (8 * uint256(Status.None) + uint256(Status.Issued)))
+        | (1 << (8 * uint256(Status.Issued) + uint256(Status.Confirmed)))
+        | (1 << (8 * uint256(Status.Issued) + uint256(Status.Cancelled)))
+        | (1 << (8 * uint256(Status.Confirmed) + uint256(Status.Settled)))
+        | (1 << (8 * uint256(Status.Confirmed) + uint256(Status.Replaced)))
+        | (1 << (8 * uint256(Status.Confirmed) + uint256(Status.WrittenOff)))
+        | (1 << (8 * uint256(Status.WrittenOff) + uint256(Status.Settled)));
+
+    /// Takes a receivable from one status to another; reverts unless it is in the first and the second may follow.
+    function transition(Book storage book, bytes32 id, Status from, Status to) internal {
+        State state = book.states[id];
+        if (state.status() != from) revert IReceivablesEvents.StatusIs(id, state.status());
+        if (!isLegal(from, to)) revert IReceivablesEvents.TransitionForbidden(from, to);
+        book.states[id] = state.withStatus(to);
+    }
+
+    /// Nothing is owed any more. A dispute about it is over.
+    function settle(Book storage book, bytes32 id) internal {
+        State state = book.states[id];
+        transition(book, id, state.status(), Status.Settled);
+        if (state.flags() & STATE_DISPUTED != 0) endDispute(book, id);
+
+        emit IReceivablesEvents.Settled(id);
+    }
+
+    /// Lifts the mark from a lot and from the receivable it left.
+    function endDispute(Book storage book, bytes32 id) internal {
+        State state = book.states[id];
+        book.states[id] = state.withFlags(state.flags() & ~STATE_DISPUTED);
+        bytes32 parent = book.parents[id];
+        if (parent == 0) return;
+        state = book.states[parent];
+        book.states[parent] = state.withOpenDisputes(state.openDisputes() - 1);
+    }
+
+    function isLegal(Status from, Status to) internal pure returns (bool) {
+        return TRANSITIONS >> (8 * uint256(from) + uint256(to)) & 1 != 0;
+    }
+
+    /// Whether money can still come in.
+    function isOwed(State state) internal pure returns (bool) {
+        return state.status() == Status.Confirmed || state.status() == Status.WrittenOff;
+    }
+
+    /// Whether the time for payment, grace included, is over.
+    function isInDefault(State state) internal view returns (bool) {
+        return block.timestamp > uint256(state.dueEnd()) + uint256(state.graceDays()) * 1 days;
+    }
+
+    /// The status, and what follows from time.
+    function phase(State state) internal view returns (Phase) {
+        Status status = state.status();
+        if (status == Status.None) return Phase.None;
+        if (status == Status.Issued) return Phase.Issued;
+        if (status == Status.Cancelled) return Phase.Cancelled;
+        if (status == Status.Replaced) return Phase.Replaced;
+        if (status == Status.WrittenOff) return Phase.WrittenOff;
+        if (status == Status.Settled) {
+            return state.flags() & STATE_WAS_WRITTEN_OFF == 0 ? Phase.Settled : Phase.Recovered;
+        }
+        if (isInDefault(state)) return Phase.InDefault;
+        if (block.timestamp > state.dueEnd()) return Phase.Overdue;
+        return block.timestamp + 1 days > state.dueEnd() ? Phase.DueToday : Phase.NotYetDue;
+    }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
+import {IReceivablesExtension} from "../interfaces/IReceivablesExtension.sol";
+import {SCOPE_TRANSFER} from "../types/Account.sol";
+import {Money} from "../types/Book.sol";
+import {HOLDER_LOCK, HOLDER_SOLD, Holder} from "../types/Holder.sol";
+import {OperatorState, Parcel} from "../types/Receivable.sol";
+import {Units} from "./Units.sol";
+
+/// @title Units that wait for a sale to be done, that come back after one, and consent to receive some
+abstract contract Custody is Units, IReceivablesExtension {
+    modifier onlyOperator() {
+        if (_operators[msg.sender] == OperatorState.None) revert NotOperator(msg.sender);
+        _;
+    }
+
+    /// @inheritdoc IReceivablesExtension
+    function allowReceipt(bytes32 id, address account, uint64 units) external {
+        _authorise(account, SCOPE_TRANSFER, _book.states[id].currency(), units);
+        _book.receipts[id][account] = units;
+
+        emit ReceiptAllowed(id, account, units);
+    }
+
+    /// @inheritdoc IReceivablesExtension
+    function sendBack(bytes32 id, address from, address to, uint64 units) external onlyOperator {
+        PARTICIPANTS.checkNotSuspended(from);
+        PARTICIPANTS.checkNotSuspended(to);
+        _checkTransferable(id, _book.states[id]);
+        _checkFree(id, from, units);
+        _move(id, from, to, units, 0);
+
+        emit IERC1155.TransferSingle(msg.sender, from, to, uint256(id), units);
+    }
+
+    /// @inheritdoc IReceivablesExtension
+    function lock(Parcel calldata parcel, address from, address lockAccount, bool acceptDispute)
+        external
+        onlyActiveOperator
+    {
+        bytes32 id = parcel.id;
+        PARTICIPANTS.checkNotSuspended(from);
+        Holder holder = _book.holders[id][lockAccount];
+        if (holder.units() != 0 || PARTICIPANTS.account(lockAccount).payout != address(0)) {
+            revert NotALock(lockAccount);
+        }
+        _checkParcel(parcel, from, acceptDispute);
+        _move(id, from, lockAccount, parcel.units, HOLDER_LOCK);
+
+        emit Locked(id, from, lockAccount, parcel.units);
+        emit IERC1155.TransferSingle(msg.sender, from, lockAccount, uint256(id), parcel.units);
+    }
+
+    /// @inheritdoc IReceivablesExtension
+    function unlock(bytes32 id, address lockAccount, address to, bool sold)
+        external
+        onlyOperator
+        returns (uint64 sent)
+    {
+        if (sold) PARTICIPANTS.checkNotSuspended(to);
+        Holder holder = _book.holders[id][lockAccount];
+        if (holder.flags() & HOLDER_LOCK == 0) revert NotALock(lockAccount);
+        sent = _move(id, lockAccount, to, holder.units(), sold ? HOLDER_SOLD : 0);
+        Money memory money = _book.money[id][lockAccount];
+        if (money.face != 0 || money.interest != 0) {
+            _book.money[id][to].face += money.face;
+            _book.money[id][to].interest += money.interest;
+            delete _book.money[id][lockAccount];
+        }
+        _book.holders[id][lockAccount] = Holder.wrap(0);
+
+        emit Unlocked(id, lockAccount, to, holder.units());
+        emit IERC1155.TransferSingle(msg.sender, lockAccount, to, uint256(id), holder.units());
+    }
+
+    /// @inheritdoc IReceivablesExtension
+    function freeUnits(bytes32 id, address account) external view returns (uint64) {
+        return _free(id, account);
+    }
+
+    /// @inheritdoc IReceivablesExtension
+    function heldSince(bytes32 id, address account, uint64 units, uint64 sentAtSale)
+        external
+        view
+        returns (uint64)
+    {
+        Holder holder = _book.holders[id][account];
+        uint64 gone = holder.sent() - sentAtSale;
+        // At its largest value the count has stopped, and no longer says how many.
+        if (holder.sent() == type(uint64).max || gone >= units) return 0;
+        uint64 kept = units - gone;
+        return kept < holder.units() ? kept : holder.units();
+    }
+
+    /// @inheritdoc IReceivablesExtension
+    function receiptAllowed(bytes32 id, address account) external view returns (uint64) {
+        return _book.receipts[id][account];
+    }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {Signers} from "../Signers.sol";
+import {IFingerprints} from "../interfaces/IFingerprints.sol";
+import {IParticipants} from "../interfaces/IParticipants.sol";
+import {IReceivablesEvents} from "../interfaces/IReceivablesEvents.sol";
+import {Lifecycle} from "../libraries/Lifecycle.sol";
+import {Book} from "../types/Book.sol";
+import {Settlement} from "../types/Settlement.sol";
+import {Holder} from "../types/Holder.sol";
+import {OperatorState, Status} from "../types/Receivable.sol";
+import {Terms} from "../types/Terms.sol";
+
+/// @title What all of Receivables stands on: the book, its settings, and the way money goes in and out
+/// @dev First among the bases of `Receivables` and of its extensions, so that all see the same storage.
+abstract contract Ledger is IReceivablesEvents, AccessManaged, Signers {
+    using SafeERC20 for IERC20;
+
+    IParticipants public immutable PARTICIPANTS;
+    IFingerprints public immutable FINGERPRINTS;
+
+    Book internal _book;
+    mapping(uint32 id => Settlement) internal _settlements;
+    uint32[] internal _settlementIds;
+    mapping(address operator => OperatorState) internal _operators;
+    bool internal _paused;
+
+    constructor(address manager, IParticipants participants, IFingerprints fingerprints)
+        AccessManaged(manager)
+    {
+        PARTICIPANTS = participants;
+        FINGERPRINTS = fingerprints;
+    }
+
+    function _transition(bytes32 id, Status from, Status to) internal {
+        Lifecycle.transition(_book, id, from, to);
+    }
+
+    /// Asks whether who calls, or signed what is relayed, may do this for the account.
+    function _authorise(address account, uint16 scope, uint32 currency, uint64 amount)
+        internal
+        view
+        returns (address payout)
+    {
+        return PARTICIPANTS.authorise(account, _signer(), _cosigner(), scope, currency, amount);
+    }
+
+    /// Takes money from the wallet of who calls, or signed what is relayed: never from an argument.
+    function _pull(Settlement currency, address payer, uint64 amount) internal {
+        IERC20 token = IERC20(currency.token());
+        uint256 value = amount * 10 ** currency.exponent();
+        uint256 before = token.balanceOf(address(this));
+        token.safeTransferFrom(payer, address(this), value);
+        uint256 received = token.balanceOf(address(this)) - before;
+        if (received < value) revert TokenShort(address(token), received, value);
+    }
+
+    function _push(Settlement currency, address payout, uint256 amount) internal {
+        if (amount == 0) return;
+        IERC20(currency.token()).safeTransfer(payout, amount * 10 ** currency.exponent());
+    }
+
+    /// Takes the supplier's units away from a receivable that comes to nothing.
+    function _withdraw(Terms calldata terms, bytes32 id, Status from, Status to) internal {
+        _transition(id, from, to);
+        _burn(id, terms.supplier, terms.amount);
+    }
+
+    /// Takes away all units of an account.
+    function _burn(bytes32 id, address account, uint64 units) internal {
+        _book.holders[id][account] = Holder.wrap(0);
+
+        emit IERC1155.TransferSingle(_signer(), account, address(0), uint256(id), units);
+    }
+
+    /// The id of a receivable's lot, or of itself for lot 0.
+    function _partId(bytes32 id, uint8 lot) internal pure returns (bytes32) {
+        return lot == 0 ? id : keccak256(abi.encode(id, lot));
+    }
+}

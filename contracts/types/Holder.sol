@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+/// @notice What one account holds of a receivable, in one word.
+/// @dev From the lowest bit: | units 64 | sent 64 | index 96 | flags 32 |
+///
+/// sent: units sent away since `HOLDER_SOLD` was set; stops at its largest value. index: the face pot's index up to which
+/// its money was counted. flags: `HOLDER_…` bits.
+type Holder is uint256;
+
+using HolderWord for Holder global;
+
+uint32 constant HOLDER_SOLD = 1 << 0; // its units, or units they were mixed with, went through a recorded sale
+uint32 constant HOLDER_MARKED = 1 << 1; // `Rare.marked` is not zero
+uint32 constant HOLDER_WAIVES = 1 << 2; // its interest goes back to the debtor
+uint32 constant HOLDER_LOCK = 1 << 3; // no party's account: units set aside until a sale is done or lapses
+
+/// @title Reading and changing a `Holder`; changes are of the word in hand, not of storage
+library HolderWord {
+    function units(Holder self) internal pure returns (uint64) {
+        return uint64(Holder.unwrap(self));
+    }
+
+    function sent(Holder self) internal pure returns (uint64) {
+        return uint64(Holder.unwrap(self) >> 64);
+    }
+
+    function index(Holder self) internal pure returns (uint96) {
+        return uint96(Holder.unwrap(self) >> 128);
+    }
+
+    function flags(Holder self) internal pure returns (uint32) {
+        return uint32(Holder.unwrap(self) >> 224);
+    }
+
+    function withUnits(Holder self, uint64 value) internal pure returns (Holder) {
+        return Holder.wrap((Holder.unwrap(self) & ~(uint256(type(uint64).max))) | (uint256(value)));
+    }
+
+    function withSent(Holder self, uint64 value) internal pure returns (Holder) {
+        return
+            Holder.wrap((Holder.unwrap(self) & ~(uint256(type(uint64).max) << 64)) | (uint256(value) << 64));
+    }
+
+    function withIndex(Holder self, uint96 value) internal pure returns (Holder) {
+        return
+            Holder.wrap((Holder.unwrap(self) & ~(uint256(type(uint96).max) << 128)) | (uint256(value) << 128));
+    }
+
+    function withFlags(Holder self, uint32 value) internal pure returns (Holder) {
+        return
+            Holder.wrap((Holder.unwrap(self) & ~(uint256(type(uint32).max) << 224)) | (uint256(value) << 224));
+    }
+}

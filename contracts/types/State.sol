@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {Status} from "./Receivable.sol";
+
+/// @notice One receivable, or one of its lots, in one word: read once, written once.
+/// @dev From the lowest bit:
+/// | status 8 | flags 8 | lots 8 | openDisputes 8 | currency 32 | graceDays 16 | lateRate 24 | confirmedAt 40 |
+/// | dueEnd 40 | face 64 | unused 8 |
+///
+/// flags: `STATE_…` bits. lots: how many ever left it; openDisputes: how many of them are under dispute now.
+type State is uint256;
+
+using StateWord for State global;
+
+uint8 constant STATE_ACCOUNTED = 1 << 0; // totals and pots are in use
+uint8 constant STATE_INTEREST = 1 << 1; // interest was paid
+uint8 constant STATE_LOT = 1 << 2; // not transferable
+uint8 constant STATE_DISPUTED = 1 << 3; // under dispute itself
+uint8 constant STATE_WAS_WRITTEN_OFF = 1 << 4;
+uint8 constant STATE_FACE_FIRST = 1 << 5;
+uint8 constant STATE_IRREVOCABLE = 1 << 6;
+
+/// @title Reading and changing a `State`; changes are of the word in hand, not of storage
+library StateWord {
+    /// The state of a new receivable, of no status yet.
+    function create(
+        uint8 flags_,
+        uint32 currency_,
+        uint16 graceDays_,
+        uint24 lateRate_,
+        uint40 dueEnd_,
+        uint64 face_
+    ) internal pure returns (State) {
+        return State.wrap(
+            (uint256(flags_) << 8) | (uint256(currency_) << 32) | (uint256(graceDays_) << 64)
+                | (uint256(lateRate_) << 80) | (uint256(dueEnd_) << 144) | (uint256(face_) << 184)
+        );
+    }
+
+    function status(State self) internal pure returns (Status) {
+        return Status(uint8(State.unwrap(self)));
+    }
+
+    function flags(State self) internal pure returns (uint8) {
+        return uint8(State.unwrap(self) >> 8);
+    }
+
+    function lots(State self) internal pure returns (uint8) {
+        return uint8(State.unwrap(self) >> 16);
+    }
+
+    function openDisputes(State self) internal pure returns (uint8) {
+        return uint8(State.unwrap(self) >> 24);
+    }
+
+    function currency(State self) internal pure returns (uint32) {
+        return uint32(State.unwrap(self) >> 32);
+    }
+
+    function graceDays(State self) internal pure returns (uint16) {
+        return uint16(State.unwrap(self) >> 64);
+    }
+
+    function lateRate(State self) internal pure returns (uint24) {
+        return uint24(State.unwrap(self) >> 80);
+    }
+
+    function confirmedAt(State self) internal pure returns (uint40) {
+        return uint40(State.unwrap(self) >> 104);
+    }
+
+    function dueEnd(State self) internal pure returns (uint40) {
+        return uint40(State.unwrap(self) >> 144);
+    }
+
+    function face(State self) internal pure returns (uint64) {
+        return uint64(State.unwrap(self) >> 184);
+    }
+
+    function withStatus(State self, Status value) internal pure returns (State) {
+        return State.wrap((State.unwrap(self) & ~(uint256(type(uint8).max))) | (uint256(value)));
+    }
+
+    function withFlags(State self, uint8 value) internal pure returns (State) {
+        return State.wrap((State.unwrap(self) & ~(uint256(type(uint8).max) << 8)) | (uint256(value) << 8));
+    }
+
+    function withLots(State self, uint8 value) internal pure returns (State) {
+        return State.wrap((State.unwrap(self) & ~(uint256(type(uint8).max) << 16)) | (uint256(value) << 16));
+    }
+
+    function withOpenDisputes(State self, uint8 value) internal pure returns (State) {
+        return State.wrap((State.unwrap(self) & ~(uint256(type(uint8).max) << 24)) | (uint256(value) << 24));
+    }
+
+    function withConfirmedAt(State self, uint40 value) internal pure returns (State) {
+        return
+            State.wrap((State.unwrap(self) & ~(uint256(type(uint40).max) << 104)) | (uint256(value) << 104));
+    }
+
+    function withFace(State self, uint64 value) internal pure returns (State) {
+        return
+            State.wrap((State.unwrap(self) & ~(uint256(type(uint64).max) << 184)) | (uint256(value) << 184));
+    }
+}
