@@ -2,28 +2,36 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, FastAPI
-from fastapi.openapi.utils import get_openapi
 
 import backend.chain.api
+import backend.chain.probes
 import backend.financing.api
 import backend.invoices.api
 import backend.parties.api
 import backend.provenance.api
 import backend.provenance.log.api
 import backend.receivables.api
+from backend.chain import work
 from backend.chain.actions import Actions
 from backend.chain.contracts import Contracts
+from backend.chain.contracts import load as load_contracts
+from backend.chain.health import Health
 from backend.chain.projections import Projection
+from backend.chain.rpc import Rpc
+from backend.chain.signer import Signer
 from backend.financing import service as financing
 from backend.financing.projection import Sales
 from backend.invoices.projection import FingerprintKeys
-from backend.kit import edge
+from backend.kit import edge, openapi
 from backend.kit.database import Database
 from backend.kit.idempotency import Running
+from backend.kit.loops import Loops
 from backend.kit.settings import Settings
+from backend.migrations import upgrade as migrations
 from backend.parties import service as parties
 from backend.parties.accounts import Accounts
 from backend.provenance.config import log_config
@@ -65,16 +73,51 @@ def register_actions(actions: Actions) -> None:
     financing.SignedHandlers(actions)
 
 
-def create_app(settings: Settings, contracts: Contracts, database: Database | None = None) -> FastAPI:
-    """The HTTP application. It opens its own database unless one is handed in."""
-    own = database is None
-    store = database or Database(settings.database_url.get_secret_value())
+@dataclass(slots=True)
+class Ledger:
+    """What every process of one ledger needs: settings, contracts, database, chain."""
+
+    settings: Settings
+    contracts: Contracts
+    database: Database
+    rpc: Rpc
+
+    @classmethod
+    def open(cls, settings: Settings) -> "Ledger":
+        """Reads the deployment and prepares connections. Raises DeploymentError."""
+        contracts = load_contracts(settings.deployment)
+        database = Database(settings.database_url.get_secret_value())
+        return cls(settings, contracts, database, Rpc(settings.rpc_urls, contracts.chain_id))
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self.rpc.close()
+        await self.database.close()
+
+
+def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
+    """Every room's work beside the requests."""
+    shared = (ledger.settings, ledger.database, ledger.rpc, ledger.contracts)
+    return Loops([work.sender_loop(*shared, signer), work.indexer_loop(*shared, projections())])
+
+
+def create_app(
+    settings: Settings,
+    contracts: Contracts,
+    database: Database,
+    *,
+    rpc: Rpc | None = None,
+    loops: Loops | None = None,
+) -> FastAPI:
+    """The HTTP application. With `loops` it also runs them, and stops them when it is stopped."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if loops is not None:
+            loops.start()
         yield
-        if own:
-            await store.close()
+        if loops is not None:
+            await loops.stop()
 
     app = FastAPI(
         title="Tallystick",
@@ -82,9 +125,10 @@ def create_app(settings: Settings, contracts: Contracts, database: Database | No
         summary="Receivables finance and supply-chain provenance on an EVM chain",
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.settings = settings
-    app.state.database = store
+    app.state.database = database
     app.state.contracts = contracts
     app.state.authenticate = parties.authenticate
     app.state.running = Running()
@@ -93,16 +137,13 @@ def create_app(settings: Settings, contracts: Contracts, database: Database | No
     register_actions(app.state.actions)
     app.state.read_invoice = backend.invoices.api.reader(app.state)
     edge.install(app, max_body_bytes=settings.max_body_bytes)
-    for router in ROUTERS:
+    chain = rpc or Rpc(settings.rpc_urls, contracts.chain_id)
+    health = Health(
+        database, contracts, chain, settings.ready_lag_blocks, partial(migrations.check, database), loops
+    )
+    routers = [*ROUTERS, backend.chain.probes.router(health)]
+    for router in routers:
         app.include_router(router)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.state.routes = [route for router in routers for route in router.routes]
+    app.openapi = partial(openapi.describe, app, app.state.routes)  # type: ignore[method-assign]
     return app
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """OpenAPI 3.1 of all routes, each with the problem document as its answer to what goes wrong."""
-    if app.openapi_schema is None:
-        app.openapi_schema = get_openapi(
-            title=app.title, version=app.version, summary=app.summary, routes=app.routes
-        )
-    return app.openapi_schema

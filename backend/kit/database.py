@@ -51,7 +51,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, pool_size: int = 10) -> None:
-        self.url = _driver_url(url)
+        self.url = driver_url(url)
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         connect_args: dict[str, Any] = {}
         if not self.is_sqlite:
@@ -156,8 +156,8 @@ def prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
 
-def _driver_url(url: str) -> URL:
-    """`url` with the asynchronous driver we use for it."""
+def driver_url(url: str) -> URL:
+    """`url` with the driver we use for it, which is asynchronous. Raises ValueError for another database."""
     parsed = make_url(url)
     match parsed.get_backend_name():
         case "sqlite":

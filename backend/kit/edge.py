@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
 
 from backend.kit import problems
 from backend.kit.database import is_lock_error
@@ -19,6 +21,7 @@ from backend.kit.problems import FieldError, Problem
 from backend.kit.web import request_id
 
 log = logging.getLogger("tallystick.http")
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
@@ -35,7 +38,7 @@ class MethodNotAllowed(Problem):
 
 
 class RequestIds:
-    """Gives each request an id: the client's X-Request-Id where it is a harmless one, else a new UUIDv7."""
+    """Gives each request an id (the client's X-Request-Id where it is harmless, else new) and a log line."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -47,13 +50,24 @@ class RequestIds:
         given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
         chosen = given if _REQUEST_ID.fullmatch(given) else str(uuid7())
         scope.setdefault("state", {})["request_id"] = chosen
+        status = 500
+        started = time.perf_counter()
 
         async def send_with_id(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", chosen.encode())]
+                status = message["status"]
+                others = [each for each in message.get("headers", []) if each[0] != b"x-request-id"]
+                message["headers"] = [*others, (b"x-request-id", chosen.encode())]
             await send(message)
 
-        await self.app(scope, receive, send_with_id)
+        with bound_contextvars(request=chosen):
+            try:
+                await self.app(scope, receive, send_with_id)
+            finally:
+                took = (time.perf_counter() - started) * 1000
+                level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
+                log.log(level, "%s %s %s in %.1f ms", scope["method"], scope["path"], status, took)
 
 
 class BodyLimit:
@@ -93,11 +107,11 @@ def install(app: FastAPI, *, max_body_bytes: int) -> None:
 def answer(request: Request, problem: Problem) -> JSONResponse:
     """A problem as an answer, in the reader's language."""
     body = problem.body(negotiate(request.headers.get("accept-language")))
+    headers = dict(problem.headers)
     if (given := request_id(request)) is not None:
-        body["request_id"] = given
-    return JSONResponse(
-        body, status_code=problem.status, headers=dict(problem.headers), media_type=problems.MEDIA_TYPE
-    )
+        # In the header too: the answer to a mistake of ours is sent from outside the middleware that adds it.
+        body["request_id"] = headers["X-Request-Id"] = given
+    return JSONResponse(body, status_code=problem.status, headers=headers, media_type=problems.MEDIA_TYPE)
 
 
 async def _on_problem(request: Request, error: Exception) -> JSONResponse:

@@ -46,6 +46,8 @@ class Settings(BaseModel):
     """The deployment record `scripts/deploy.py` wrote: chain id, addresses, first block, ABIs beside it."""
     finality_blocks: Annotated[int, Field(ge=0, le=10_000)] = 12
     """How many blocks deep something is before it counts as final."""
+    ready_lag_blocks: Annotated[int, Field(ge=1)] = 30
+    """How far the index may be behind the chain before the server calls itself not ready."""
     local_chain: bool = False
     """A chain of one's own that may lose blocks when it is killed; the finality stop does not apply to it."""
 
@@ -56,6 +58,12 @@ class Settings(BaseModel):
     """A bare private key. Development only."""
     max_fee_gwei: Annotated[int, Field(gt=0)] = 200
     """The highest fee for a unit of gas the relayer ever offers."""
+    in_flight: Annotated[int, Field(ge=1, le=1_000)] = 64
+    """How many transactions may wait to be mined at a time; nodes keep about so many of one sender."""
+    resend_seconds: Annotated[float, Field(gt=0)] = 15
+    """After how long the same bytes are sent again if they were not mined."""
+    replace_seconds: Annotated[float, Field(gt=0)] = 90
+    """After how long the first waiting transaction is outbid."""
 
     document_key_files: Annotated[tuple[Path, ...], BeforeValidator(_comma_separated)] = ()
     """Files of 32 bytes in hex that wrap the key of every stored document, the newest first, separated by

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Select
 from sqlalchemy.ext.asyncio import AsyncSession
+from structlog.contextvars import bind_contextvars
 
 from backend.kit import audit, idempotency
 from backend.kit.access import WRITERS, Caller
@@ -147,6 +148,7 @@ async def _authenticate(request: Request, session: AsyncSession) -> Caller:
     authenticate: Authenticate = request.app.state.authenticate
     caller = await authenticate(session, request.headers.get("authorization"))
     request.state.caller = caller
+    bind_contextvars(party=str(caller.party_id), user=str(caller.user_id))
     return caller
 
 
