@@ -73,6 +73,26 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_audit_entries_subject"), ["subject"], unique=False)
 
     op.create_table(
+        "capture_jobs",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("running", sa.Boolean(), nullable=False),
+        sa.Column("success", sa.Boolean(), nullable=False),
+        sa.Column("behaviour", sa.String(length=10), nullable=False),
+        sa.Column("errors", columns.Json, nullable=False),
+        sa.Column("finished_at", columns.UtcTime(), nullable=True),
+        sa.Column("captured", sa.Integer(), nullable=False),
+        sa.Column("duplicates", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_capture_jobs")),
+    )
+    with op.batch_alter_table("capture_jobs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_capture_jobs_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_capture_jobs_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
         "chain_blocks",
         sa.Column("ledger_id", sa.Uuid(), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
@@ -123,6 +143,21 @@ def upgrade() -> None:
         batch_op.create_index("ix_chain_events_tx", ["ledger_id", "tx_hash"], unique=False)
 
     op.create_table(
+        "epcis_keys",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("value", sa.String(length=255), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("ledger_id", "name", "value", "sequence", name=op.f("pk_epcis_keys")),
+    )
+    op.create_table(
+        "epcis_readers",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("ledger_id", "party_id", "sequence", name=op.f("pk_epcis_readers")),
+    )
+    op.create_table(
         "idempotent_requests",
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
@@ -158,6 +193,67 @@ def upgrade() -> None:
         sa.Column("chain_id", sa.Integer(), nullable=False),
         sa.Column("created_at", columns.UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_ledgers")),
+    )
+    op.create_table(
+        "log_anchored_heads",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("previous_size", sa.BigInteger(), nullable=False),
+        sa.Column("log_root", columns.Hash32(), nullable=False),
+        sa.Column("map_root", columns.Hash32(), nullable=False),
+        sa.Column("history", columns.Hash32(), nullable=False),
+        sa.Column("anchored_at", columns.UtcTime(), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("block_hash", columns.Hash32(), nullable=False),
+        sa.Column("tx_hash", columns.Hash32(), nullable=False),
+        sa.PrimaryKeyConstraint("ledger_id", "size", name=op.f("pk_log_anchored_heads")),
+    )
+    op.create_table(
+        "log_heads",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("previous_size", sa.BigInteger(), nullable=False),
+        sa.Column("log_root", columns.Hash32(), nullable=False),
+        sa.Column("map_root", columns.Hash32(), nullable=False),
+        sa.Column("made_at", columns.UtcTime(), nullable=False),
+        sa.Column("operation_id", sa.Uuid(), nullable=True),
+        sa.PrimaryKeyConstraint("ledger_id", "size", name=op.f("pk_log_heads")),
+    )
+    op.create_table(
+        "log_map_entries",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("key", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("count", sa.BigInteger(), nullable=False),
+        sa.Column("last_sequence", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("ledger_id", "key", "size", name=op.f("pk_log_map_entries")),
+    )
+    op.create_table(
+        "log_map_nodes",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("left", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("right", sa.LargeBinary(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("ledger_id", "hash", name=op.f("pk_log_map_nodes")),
+    )
+    op.create_table(
+        "log_state",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("log_id", columns.Hash32(), nullable=False),
+        sa.Column("last_received", sa.BigInteger(), nullable=False),
+        sa.Column("map_secret", columns.Hash32(), nullable=False),
+        sa.Column("map_size", sa.BigInteger(), nullable=False),
+        sa.Column("map_root", columns.Hash32(), nullable=False),
+        sa.PrimaryKeyConstraint("ledger_id", name=op.f("pk_log_state")),
+    )
+    op.create_table(
+        "log_tiles",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("level", sa.Integer(), nullable=False),
+        sa.Column("index", sa.BigInteger(), nullable=False),
+        sa.Column("hashes", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("ledger_id", "level", "index", name=op.f("pk_log_tiles")),
     )
     op.create_table(
         "offers",
@@ -483,6 +579,31 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_parties_ledger_id"), ["ledger_id"], unique=False)
 
     op.create_table(
+        "received_documents",
+        sa.Column("job_id", sa.Uuid(), nullable=False),
+        sa.Column("media_type", sa.String(length=80), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=True),
+        sa.Column("salt", sa.LargeBinary(), nullable=True),
+        sa.Column("body_hash", columns.Hash32(), nullable=False),
+        sa.Column("account", columns.Address(), nullable=True),
+        sa.Column("key_id", columns.Hash32(), nullable=True),
+        sa.Column("signature", sa.LargeBinary(), nullable=True),
+        sa.Column("jwk", columns.Json, nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["capture_jobs.id"], name=op.f("fk_received_documents_job_id_capture_jobs")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_received_documents")),
+    )
+    with op.batch_alter_table("received_documents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_received_documents_job_id"), ["job_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_received_documents_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_received_documents_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
         "actions",
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(length=80), nullable=False),
@@ -514,6 +635,41 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_actions_operation_id"), ["operation_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_actions_party_id"), ["party_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_actions_subject"), ["subject"], unique=False)
+
+    op.create_table(
+        "epcis_events",
+        sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("document_id", sa.Uuid(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("identity", columns.Hash32(), nullable=False),
+        sa.Column("event_id", sa.Text(), nullable=False),
+        sa.Column("cbv_hash", sa.String(length=100), nullable=False),
+        sa.Column("kind", sa.String(length=255), nullable=False),
+        sa.Column("event_time", columns.UtcTime(), nullable=False),
+        sa.Column("record_time", columns.UtcTime(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=True),
+        sa.Column("context", columns.Json, nullable=False),
+        sa.Column("salts", sa.LargeBinary(), nullable=True),
+        sa.Column("leaf", sa.LargeBinary(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["document_id"],
+            ["received_documents.id"],
+            name=op.f("fk_epcis_events_document_id_received_documents"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_epcis_events")),
+        sa.UniqueConstraint("ledger_id", "identity", name=op.f("uq_epcis_events_ledger_id_identity")),
+        sa.UniqueConstraint("ledger_id", "sequence", name=op.f("uq_epcis_events_ledger_id_sequence")),
+    )
+    with op.batch_alter_table("epcis_events", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_epcis_events_document_id"), ["document_id"], unique=False)
+        batch_op.create_index("ix_epcis_events_event_id", ["ledger_id", "event_id"], unique=False)
+        batch_op.create_index("ix_epcis_events_event_time", ["ledger_id", "event_time"], unique=False)
+        batch_op.create_index(batch_op.f("ix_epcis_events_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_epcis_events_party_id"), ["party_id"], unique=False)
 
     op.create_table(
         "party_accounts",
@@ -616,6 +772,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_party_accounts_ledger_id"))
 
     op.drop_table("party_accounts")
+    with op.batch_alter_table("epcis_events", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_epcis_events_party_id"))
+        batch_op.drop_index(batch_op.f("ix_epcis_events_ledger_id"))
+        batch_op.drop_index("ix_epcis_events_event_time")
+        batch_op.drop_index("ix_epcis_events_event_id")
+        batch_op.drop_index(batch_op.f("ix_epcis_events_document_id"))
+
+    op.drop_table("epcis_events")
     with op.batch_alter_table("actions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_actions_subject"))
         batch_op.drop_index(batch_op.f("ix_actions_party_id"))
@@ -623,6 +787,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_actions_ledger_id"))
 
     op.drop_table("actions")
+    with op.batch_alter_table("received_documents", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_received_documents_party_id"))
+        batch_op.drop_index(batch_op.f("ix_received_documents_ledger_id"))
+        batch_op.drop_index(batch_op.f("ix_received_documents_job_id"))
+
+    op.drop_table("received_documents")
     with op.batch_alter_table("parties", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_parties_ledger_id"))
 
@@ -694,6 +864,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_offers_ledger_id"))
 
     op.drop_table("offers")
+    op.drop_table("log_tiles")
+    op.drop_table("log_state")
+    op.drop_table("log_map_nodes")
+    op.drop_table("log_map_entries")
+    op.drop_table("log_heads")
+    op.drop_table("log_anchored_heads")
     op.drop_table("ledgers")
     op.drop_table("lanes")
     with op.batch_alter_table("idempotent_requests", schema=None) as batch_op:
@@ -701,6 +877,8 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_idempotent_requests_ledger_id"))
 
     op.drop_table("idempotent_requests")
+    op.drop_table("epcis_readers")
+    op.drop_table("epcis_keys")
     with op.batch_alter_table("chain_events", schema=None) as batch_op:
         batch_op.drop_index("ix_chain_events_tx")
 
@@ -711,6 +889,11 @@ def downgrade() -> None:
     op.drop_table("chain_event_keys")
     op.drop_table("chain_cursors")
     op.drop_table("chain_blocks")
+    with op.batch_alter_table("capture_jobs", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_capture_jobs_party_id"))
+        batch_op.drop_index(batch_op.f("ix_capture_jobs_ledger_id"))
+
+    op.drop_table("capture_jobs")
     with op.batch_alter_table("audit_entries", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_audit_entries_subject"))
         batch_op.drop_index(batch_op.f("ix_audit_entries_party_id"))
