@@ -158,6 +158,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ledger_id", "party_id", "sequence", name=op.f("pk_epcis_readers")),
     )
     op.create_table(
+        "fingerprint_key_sets",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("key_set", sa.Integer(), nullable=False),
+        sa.Column("keys", columns.Json, nullable=False),
+        sa.PrimaryKeyConstraint("ledger_id", "key_set", name=op.f("pk_fingerprint_key_sets")),
+    )
+    op.create_table(
         "idempotent_requests",
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
@@ -176,6 +183,35 @@ def upgrade() -> None:
     with op.batch_alter_table("idempotent_requests", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_idempotent_requests_ledger_id"), ["ledger_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_idempotent_requests_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
+        "invoices",
+        sa.Column("buyer_party_id", sa.Uuid(), nullable=True),
+        sa.Column("uploaded_by", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("number", sa.String(length=200), nullable=False),
+        sa.Column("issue_date", sa.String(length=10), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("profile", sa.String(length=10), nullable=False),
+        sa.Column("fields", columns.Json, nullable=False),
+        sa.Column("validation", columns.Json, nullable=False),
+        sa.Column("sha256", columns.Hash32(), nullable=False),
+        sa.Column("document_root", columns.Hash32(), nullable=False),
+        sa.Column("media_type", sa.String(length=100), nullable=False),
+        sa.Column("scan", sa.String(length=20), nullable=False),
+        sa.Column("filing_number", sa.String(length=100), nullable=True),
+        sa.Column("answer", sa.String(length=2), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoices")),
+    )
+    with op.batch_alter_table("invoices", schema=None) as batch_op:
+        batch_op.create_index("ix_invoices_buyer", ["ledger_id", "buyer_party_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoices_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoices_number"), ["number"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoices_party_id"), ["party_id"], unique=False)
 
     op.create_table(
         "lanes",
@@ -497,6 +533,86 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_attempts_transaction_id"), ["transaction_id"], unique=False)
 
     op.create_table(
+        "invoice_documents",
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("file_name", sa.String(length=255), nullable=True),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
+        sa.Column("master_key", sa.String(length=16), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_documents_invoice_id_invoices")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_documents")),
+        sa.UniqueConstraint("invoice_id", "kind", name=op.f("uq_invoice_documents_invoice_id_kind")),
+    )
+    with op.batch_alter_table("invoice_documents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoice_documents_invoice_id"), ["invoice_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoice_documents_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoice_documents_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
+        "invoice_holds",
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("rule", sa.String(length=40), nullable=False),
+        sa.Column("against", sa.String(length=36), nullable=False),
+        sa.Column("foreign", sa.Boolean(), nullable=False),
+        sa.Column("params", columns.Json, nullable=False),
+        sa.Column("released_by", sa.Uuid(), nullable=True),
+        sa.Column("released_at", columns.UtcTime(), nullable=True),
+        sa.Column("reason", sa.String(length=500), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_holds_invoice_id_invoices")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_holds")),
+        sa.UniqueConstraint(
+            "invoice_id", "rule", "against", name=op.f("uq_invoice_holds_invoice_id_rule_against")
+        ),
+    )
+    with op.batch_alter_table("invoice_holds", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoice_holds_invoice_id"), ["invoice_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoice_holds_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoice_holds_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
+        "invoice_identities",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("value", sa.String(length=64), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_identities_invoice_id_invoices")
+        ),
+        sa.PrimaryKeyConstraint("ledger_id", "value", name=op.f("pk_invoice_identities")),
+    )
+    with op.batch_alter_table("invoice_identities", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoice_identities_invoice_id"), ["invoice_id"], unique=False)
+
+    op.create_table(
+        "invoice_tokens",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(length=1), nullable=False),
+        sa.Column("value", sa.String(length=64), nullable=False),
+        sa.Column("items", columns.Json, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_tokens_invoice_id_invoices")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_tokens")),
+    )
+    with op.batch_alter_table("invoice_tokens", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoice_tokens_invoice_id"), ["invoice_id"], unique=False)
+        batch_op.create_index("ix_invoice_tokens_value", ["ledger_id", "value"], unique=False)
+
+    op.create_table(
         "offered_receivables",
         sa.Column("offer_id", sa.Uuid(), nullable=False),
         sa.Column("receivable_id", sa.Uuid(), nullable=False),
@@ -813,6 +929,27 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_offered_receivables_receivable_id"))
 
     op.drop_table("offered_receivables")
+    with op.batch_alter_table("invoice_tokens", schema=None) as batch_op:
+        batch_op.drop_index("ix_invoice_tokens_value")
+        batch_op.drop_index(batch_op.f("ix_invoice_tokens_invoice_id"))
+
+    op.drop_table("invoice_tokens")
+    with op.batch_alter_table("invoice_identities", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoice_identities_invoice_id"))
+
+    op.drop_table("invoice_identities")
+    with op.batch_alter_table("invoice_holds", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoice_holds_party_id"))
+        batch_op.drop_index(batch_op.f("ix_invoice_holds_ledger_id"))
+        batch_op.drop_index(batch_op.f("ix_invoice_holds_invoice_id"))
+
+    op.drop_table("invoice_holds")
+    with op.batch_alter_table("invoice_documents", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoice_documents_party_id"))
+        batch_op.drop_index(batch_op.f("ix_invoice_documents_ledger_id"))
+        batch_op.drop_index(batch_op.f("ix_invoice_documents_invoice_id"))
+
+    op.drop_table("invoice_documents")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempts_transaction_id"))
 
@@ -872,11 +1009,19 @@ def downgrade() -> None:
     op.drop_table("log_anchored_heads")
     op.drop_table("ledgers")
     op.drop_table("lanes")
+    with op.batch_alter_table("invoices", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoices_party_id"))
+        batch_op.drop_index(batch_op.f("ix_invoices_number"))
+        batch_op.drop_index(batch_op.f("ix_invoices_ledger_id"))
+        batch_op.drop_index("ix_invoices_buyer")
+
+    op.drop_table("invoices")
     with op.batch_alter_table("idempotent_requests", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotent_requests_party_id"))
         batch_op.drop_index(batch_op.f("ix_idempotent_requests_ledger_id"))
 
     op.drop_table("idempotent_requests")
+    op.drop_table("fingerprint_key_sets")
     op.drop_table("epcis_readers")
     op.drop_table("epcis_keys")
     with op.batch_alter_table("chain_events", schema=None) as batch_op:
