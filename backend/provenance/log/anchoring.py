@@ -33,10 +33,12 @@ async def anchor_if_due(
     contracts: Contracts,
     config: LogConfig,
     *,
-    party_id: UUID,
     moment: datetime | None = None,
 ) -> Operation | None:
-    """Makes the next head and writes its anchoring into the outbox, if one is due and none is under way."""
+    """Makes the next head and writes its anchoring into the outbox, if one is due and none is under way.
+
+    The operation belongs to no party: operators and auditors see it.
+    """
     ledger_id = contracts.ledger_id
     moment = moment or now()
     state = await repository.state(session, ledger_id)
@@ -60,7 +62,7 @@ async def anchor_if_due(
         session,
         call,
         ledger_id=ledger_id,
-        party_id=party_id,
+        party_id=ledger_id,
         kind="log.anchor",
         subject=f"log:{config.log_id.hex()}",
     )

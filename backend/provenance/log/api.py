@@ -41,6 +41,17 @@ class HeadView(View):
     tx_hash: str = Field(examples=[_HASH])
 
 
+class LogView(View):
+    """The log as it is: how many leaves, and how far the chain has them."""
+
+    log_id: str = Field(examples=[_HASH])
+    origin: str = Field(description="Its name in checkpoints.")
+    verifier_key: str = Field(description="The key of its notes (C2SP signed-note).")
+    size: int = Field(examples=[1200])
+    longest_delay: int = Field(description="Seconds a receipt promises at most.", examples=[3600])
+    head: HeadView | None = Field(description="The newest head on the chain.")
+
+
 class LeafProofView(View):
     """An event's leaf, its audit path to a head, and that head."""
 
@@ -95,6 +106,21 @@ def head_view(head: AnchoredHead) -> HeadView:
 
 def _hex(value: bytes) -> str:
     return "0x" + value.hex()
+
+
+@router.get("")
+async def status(session: Session, caller: CurrentCaller, log: CurrentLog) -> LogView:
+    """How long the log is, and its newest head on the chain."""
+    state = await repository.state(session, caller.ledger_id)
+    head = await repository.newest_anchored(session, caller.ledger_id)
+    return LogView(
+        log_id=_hex(log.log_id),
+        origin=log.origin,
+        verifier_key=log.signer.verifier_key,
+        size=state.size if state else 0,
+        longest_delay=int(log.longest_delay.total_seconds()),
+        head=head_view(head) if head else None,
+    )
 
 
 @router.get("/checkpoint", response_class=PlainTextResponse)

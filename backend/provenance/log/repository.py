@@ -174,6 +174,27 @@ async def newest_anchored(session: AsyncSession, ledger_id: UUID) -> AnchoredHea
     return await session.scalar(statement)
 
 
+async def all_anchored(session: AsyncSession, ledger_id: UUID) -> Sequence[AnchoredHead]:
+    """Every head on the chain, oldest first."""
+    statement = select(AnchoredHead).where(AnchoredHead.ledger_id == ledger_id)
+    return (await session.scalars(statement.order_by(AnchoredHead.size))).all()
+
+
+async def leaf_at(session: AsyncSession, ledger_id: UUID, sequences: Iterable[int]) -> dict[int, bytes]:
+    """The encoded leaves at these places."""
+    found: dict[int, bytes] = {}
+    wanted = sorted(set(sequences))
+    for start in range(0, len(wanted), _IN_LIST):
+        rows = await session.execute(
+            select(RecordedEvent.sequence, RecordedEvent.leaf).where(
+                RecordedEvent.ledger_id == ledger_id,
+                RecordedEvent.sequence.in_(wanted[start : start + _IN_LIST]),
+            )
+        )
+        found.update((row.sequence, row.leaf) for row in rows)
+    return found
+
+
 async def replace_anchored(
     session: AsyncSession, ledger_id: UUID, size: int, row: AnchoredHead | None
 ) -> None:

@@ -106,8 +106,8 @@ class Recorder:
 class Chain:
     """What the chain would do with heads: takes them in order and tells of them."""
 
-    def __init__(self, database: Database, contracts: Contracts, log: LogConfig, party_id: UUID) -> None:
-        self.database, self.contracts, self.log, self.party_id = database, contracts, log, party_id
+    def __init__(self, database: Database, contracts: Contracts, log: LogConfig) -> None:
+        self.database, self.contracts, self.log = database, contracts, log
         self.block = 100
         self.moment = now()
 
@@ -115,9 +115,7 @@ class Chain:
         """Lets the worker make a head, if one is due, so long after the last call."""
         self.moment += waited
         async with self.database.transaction() as session:
-            return await anchor_if_due(
-                session, self.contracts, self.log, party_id=self.party_id, moment=self.moment
-            )
+            return await anchor_if_due(session, self.contracts, self.log, moment=self.moment)
 
     async def take(self, operation: Operation) -> dict[str, Any]:
         """Mines the operation: it succeeds and its event is indexed. Answers the call's arguments."""
@@ -211,8 +209,8 @@ async def stranger(world: Any, log: LogConfig) -> Recorder:
 
 
 @pytest.fixture
-def chain(database: Database, contracts: Contracts, log: LogConfig, seller: Recorder) -> Chain:
-    return Chain(database, contracts, log, seller.party_id)
+def chain(database: Database, contracts: Contracts, log: LogConfig) -> Chain:
+    return Chain(database, contracts, log)
 
 
 def numbered(count: int, start: int = 0) -> Sequence[dict[str, Any]]:

@@ -391,7 +391,7 @@ async def test_a_crash_between_capture_and_anchor_loses_nothing(
 
     async def crash() -> None:
         async with database.transaction() as session:
-            await anchor_if_due(session, chain.contracts, chain.log, party_id=chain.party_id)
+            await anchor_if_due(session, chain.contracts, chain.log)
             raise CrashError
 
     with pytest.raises(CrashError):

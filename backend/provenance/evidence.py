@@ -1,0 +1,108 @@
+"""The log's part of a verification bundle: documents, events, leaves and paths, heads, the map's answers.
+
+Gathered for whoever may show the claim they stand behind; the offline checks take it from there.
+"""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.kit.merkle import leaf_hash
+from backend.provenance import repository as events
+from backend.provenance.capture import NO_ACCOUNT
+from backend.provenance.epcis.values import encode, loads
+from backend.provenance.log import repository, service
+from backend.provenance.tables import AnchoredHead, LogState, ReceivedDocument, RecordedEvent
+from backend.verifier import evidence, logmap
+from backend.verifier.leaf import decode
+from backend.verifier.ledger import Head
+
+_JSON = frozenset({"application/json", "application/ld+json"})
+
+
+async def gather(session: AsyncSession, ledger_id: UUID, rows: Sequence[RecordedEvent]) -> evidence.Log:
+    """What proves these events, as of the newest head on the chain that covers them.
+
+    Events whose body was erased, or that no head covers yet, are left out: nothing could be proved of them.
+    """
+    head = await repository.newest_anchored(session, ledger_id)
+    state = await repository.state(session, ledger_id)
+    if head is None or state is None:
+        return evidence.Log()
+    covered = [row for row in rows if row.sequence < head.size and row.body is not None]
+    documents = await events.documents(session, ledger_id, (row.document_id for row in covered))
+    usable = {key: each for key, each in documents.items() if each.body is not None and each.salt is not None}
+    order = {key: place for place, key in enumerate(usable)}
+    recorded = [
+        await _recorded(session, ledger_id, row, head.size, usable[row.document_id], order[row.document_id])
+        for row in covered
+        if row.document_id in usable
+    ]
+    answers, nodes = await _map(session, ledger_id, state, head, covered)
+    return evidence.Log(
+        heads=tuple(_head(each) for each in await repository.all_anchored(session, ledger_id)),
+        captures=tuple(_capture(each) for each in usable.values()),
+        events=tuple(recorded),
+        map_secret=bytes.fromhex(state.map_secret[2:]),
+        map_nodes=nodes,
+        map_answers=tuple(answers),
+    )
+
+
+def _head(row: AnchoredHead) -> Head:
+    return Head(
+        bytes.fromhex(row.log_root[2:]),
+        row.size,
+        bytes.fromhex(row.map_root[2:]),
+        int(row.anchored_at.timestamp()),
+    )
+
+
+def _capture(document: ReceivedDocument) -> evidence.Capture:
+    return evidence.Capture(
+        body=document.body or b"",
+        salt=document.salt or b"",
+        account=bytes.fromhex(document.account[2:]) if document.account else NO_ACCOUNT,
+        signature=document.signature or b"",
+        jwk=document.jwk,
+    )
+
+
+async def _recorded(
+    session: AsyncSession,
+    ledger_id: UUID,
+    row: RecordedEvent,
+    size: int,
+    document: ReceivedDocument,
+    capture: int,
+) -> evidence.RecordedEvent:
+    path = await service.inclusion(session, ledger_id, row.sequence, size)
+    if document.media_type in _JSON:
+        return evidence.RecordedEvent(decode(row.leaf), tuple(path), capture)
+    event = encode(loads(row.body or "{}") | {"@context": row.context})
+    return evidence.RecordedEvent(decode(row.leaf), tuple(path), capture, event, row.salts or b"")
+
+
+async def _map(
+    session: AsyncSession,
+    ledger_id: UUID,
+    state: LogState,
+    head: AnchoredHead,
+    rows: Iterable[RecordedEvent],
+) -> tuple[list[evidence.MapAnswer], dict[bytes, tuple[bytes, bytes]]]:
+    """What the map says of everything the events name, and the nodes that prove it."""
+    secret = bytes.fromhex(state.map_secret[2:])
+    identifiers = sorted({name for row in rows for name in logmap.identifiers(loads(row.body or "{}"))})
+    by_key = {logmap.key(secret, identifier): identifier for identifier in identifiers}
+    nodes = await service.load_paths(session, ledger_id, bytes.fromhex(head.map_root[2:]), list(by_key))
+    entries = await repository.map_entries(session, ledger_id, by_key, head.size)
+    lasts = await repository.leaf_at(session, ledger_id, (last for _, last in entries.values()))
+    answers = []
+    for key, identifier in by_key.items():
+        entry = None
+        if key in entries:
+            count, last = entries[key]
+            entry = logmap.Entry(count, last, leaf_hash(lasts[last]))
+        answers.append(evidence.MapAnswer(identifier, entry))
+    return answers, nodes
