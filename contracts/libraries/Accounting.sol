@@ -25,10 +25,10 @@ library Accounting {
 
     /// Begins the sums of a receivable on the first event that needs them.
     function open(Book storage book, bytes32 id) internal returns (Totals storage totals) {
-        State state = book.states[id];
+        State state = book.states[id].load();
         totals = book.totals[id];
         if (state.flags() & STATE_ACCOUNTED == 0) {
-            book.states[id] = state.withFlags(state.flags() | STATE_ACCOUNTED);
+            book.states[id].store(state.withFlags(state.flags() | STATE_ACCOUNTED));
             totals.unpaid = state.face();
             totals.units = state.face();
         }
@@ -36,14 +36,14 @@ library Accounting {
 
     /// Counts a holder's money up to now. To be called before its units change.
     function count(Book storage book, bytes32 id, address account) internal {
-        uint8 flags = book.states[id].flags();
+        uint8 flags = book.states[id].load().flags();
         if (flags & STATE_ACCOUNTED == 0) return;
-        Holder holder = book.holders[id][account];
+        Holder holder = book.holders[id][account].load();
         uint256 units = holder.units();
         uint96 index = book.facePots[id].index;
         if (holder.index() != index) {
             if (units != 0) book.money[id][account].face += uint128(units * (index - holder.index()));
-            book.holders[id][account] = holder.withIndex(index);
+            book.holders[id][account].store(holder.withIndex(index));
         }
         if (flags & STATE_INTEREST == 0) return;
         Rare storage rare = book.rare[id][account];
@@ -67,7 +67,7 @@ library Accounting {
         Totals storage totals = open(book, id);
         uint64 owed = accrue(book, id);
         unpaid = totals.unpaid;
-        State state = book.states[id];
+        State state = book.states[id].load();
         if (state.flags() & STATE_FACE_FIRST != 0) {
             face = _min(amount, unpaid);
             interest = _min(amount - face, owed);
@@ -83,7 +83,7 @@ library Accounting {
         }
         if (interest != 0) {
             book.late[id].paid += interest;
-            book.states[id] = state.withFlags(state.flags() | STATE_INTEREST);
+            book.states[id].store(state.withFlags(state.flags() | STATE_INTEREST));
             _share(book.interestPots[id], interest, totals.units);
         }
         settled = unpaid == 0 && interest == owed;
@@ -108,8 +108,8 @@ library Accounting {
             interest = uint128((unpaidInterest * units + live - 1) / live);
             late.accrued -= interest;
         }
-        Holder holder = book.holders[id][account];
-        book.holders[id][account] = holder.withUnits(holder.units() - units);
+        Holder holder = book.holders[id][account].load();
+        book.holders[id][account].store(holder.withUnits(holder.units() - units));
         totals.units -= units;
         totals.unpaid -= amount;
     }
@@ -121,10 +121,10 @@ library Accounting {
         returns (uint64 face, uint64 interest)
     {
         count(book, id, account);
-        bool last = settled || book.holders[id][account].units() == 0;
+        bool last = settled || book.holders[id][account].load().units() == 0;
         Money storage money = book.money[id][account];
         (face, money.face) = _whole(book.facePots[id], money.face, last, settled);
-        if (book.states[id].flags() & STATE_INTEREST != 0) {
+        if (book.states[id].load().flags() & STATE_INTEREST != 0) {
             (interest, money.interest) = _whole(book.interestPots[id], money.interest, last, settled);
         }
     }
@@ -153,7 +153,7 @@ library Accounting {
 
     /// Late interest up to now, in millionths times seconds of minor units, including what was paid.
     function accruedNow(Book storage book, bytes32 id) internal view returns (uint256) {
-        State state = book.states[id];
+        State state = book.states[id].load();
         (uint256 dueEnd, uint256 rate) = (state.dueEnd(), state.lateRate());
         if (rate == 0 || block.timestamp <= dueEnd) return 0;
         Late storage late = book.late[id];
@@ -169,13 +169,13 @@ library Accounting {
 
     /// The face that is unpaid, of a receivable that is owed.
     function unpaidOf(Book storage book, bytes32 id) internal view returns (uint256) {
-        State state = book.states[id];
+        State state = book.states[id].load();
         return state.flags() & STATE_ACCOUNTED != 0 ? book.totals[id].unpaid : state.face();
     }
 
     /// What of the unpaid amount so many units carry, rounded down.
     function carried(Book storage book, bytes32 id, uint64 units) internal view returns (uint64) {
-        if (book.states[id].flags() & STATE_ACCOUNTED == 0) return units;
+        if (book.states[id].load().flags() & STATE_ACCOUNTED == 0) return units;
         Totals storage totals = book.totals[id];
         uint256 live = totals.units;
         return live == 0 ? 0 : uint64(uint256(units) * totals.unpaid / live);
@@ -187,7 +187,7 @@ library Accounting {
         view
         returns (uint64 unpaid, uint64 paid, uint64 closed, uint64 units)
     {
-        State state = book.states[id];
+        State state = book.states[id].load();
         uint64 face = state.face();
         if (state.flags() & STATE_ACCOUNTED != 0) {
             Totals memory totals = book.totals[id];
@@ -204,9 +204,9 @@ library Accounting {
         view
         returns (uint64 face, uint64 interest)
     {
-        Holder holder = book.holders[id][account];
+        Holder holder = book.holders[id][account].load();
         uint256 units = holder.units();
-        uint8 flags = book.states[id].flags();
+        uint8 flags = book.states[id].load().flags();
         if (flags & STATE_ACCOUNTED == 0) return (settled ? holder.units() : 0, 0);
         Money memory money = book.money[id][account];
         if (units == 0 && money.face == 0 && money.interest == 0) return (0, 0);

@@ -31,7 +31,7 @@ library Adjustments {
         if (book.notes[id][note] != 0) revert IReceivablesEvents.CreditNoteUsed(id, note);
         uint64 unpaid = uint64(Accounting.unpaidOf(book, id));
         if (total == 0 || total > unpaid) revert IReceivablesEvents.AmountTooLarge(id, total, unpaid);
-        uint64 own = Accounting.carried(book, id, book.holders[id][supplier].units());
+        uint64 own = Accounting.carried(book, id, book.holders[id][supplier].load().units());
         if (own > total) own = total;
         book.notes[id][note] = NOTE_USED | (total - own);
 
@@ -75,7 +75,7 @@ library Adjustments {
         internal
         returns (bytes32 lot)
     {
-        State state = book.states[id];
+        State state = book.states[id].load();
         if (state.status() != Status.Confirmed) revert IReceivablesEvents.StatusIs(id, state.status());
         if (state.flags() & STATE_IRREVOCABLE != 0) revert IReceivablesEvents.Irrevocably(id);
         if (state.flags() & STATE_LOT != 0) revert IReceivablesEvents.UnderDispute(id);
@@ -83,21 +83,24 @@ library Adjustments {
 
         if (amount == Accounting.unpaidOf(book, id)) {
             // All of it, and all of it the supplier's: the receivable itself becomes the lot.
-            book.states[id] = state.withFlags(state.flags() | STATE_LOT | STATE_DISPUTED);
-            emit IReceivablesEvents.Disputed(id, id, amount, book.holders[id][supplier].units(), reason);
+            book.states[id].store(state.withFlags(state.flags() | STATE_LOT | STATE_DISPUTED));
+            emit IReceivablesEvents.Disputed(
+                id, id, amount, book.holders[id][supplier].load().units(), reason
+            );
             return id;
         }
         (uint64 units, uint128 interest) = Accounting.extinguish(book, id, supplier, amount);
         _capMarked(book, id, supplier);
         emit IERC1155.TransferSingle(msg.sender, supplier, address(0), uint256(id), units);
 
-        state = book.states[id];
+        state = book.states[id].load();
         uint8 number = state.lots() + 1;
-        book.states[id] =
-            state.withFace(state.face() - amount).withLots(number).withOpenDisputes(state.openDisputes() + 1);
+        book.states[id].store(
+            state.withFace(state.face() - amount).withLots(number).withOpenDisputes(state.openDisputes() + 1)
+        );
         lot = keccak256(abi.encode(id, number));
         _openLot(book, id, lot, state, amount);
-        book.holders[lot][supplier] = Holder.wrap(amount);
+        book.holders[lot][supplier].store(Holder.wrap(amount));
         if (interest != 0) book.late[lot] = Late(interest, 0, uint40(block.timestamp));
 
         emit IReceivablesEvents.Disputed(id, lot, amount, units, reason);
@@ -107,7 +110,7 @@ library Adjustments {
 
     /// See `IReceivablesRemedies.endDispute`.
     function endDispute(Book storage book, bytes32 main, bytes32 id) internal {
-        if (book.states[id].flags() & STATE_DISPUTED == 0) revert IReceivablesEvents.NotDisputed(id);
+        if (book.states[id].load().flags() & STATE_DISPUTED == 0) revert IReceivablesEvents.NotDisputed(id);
         Lifecycle.endDispute(book, id);
 
         emit IReceivablesEvents.DisputeEnded(main, id);
@@ -117,7 +120,7 @@ library Adjustments {
     function waiveInterest(Book storage book, bytes32 id, address account, bool waived) internal {
         _checkOwed(book, id);
         Accounting.count(book, id, account);
-        Holder holder = book.holders[id][account];
+        Holder holder = book.holders[id][account].load();
         if (waived) {
             holder = holder.withFlags(holder.flags() | HOLDER_WAIVES);
             Money storage money = book.money[id][account];
@@ -126,22 +129,22 @@ library Adjustments {
         } else {
             holder = holder.withFlags(holder.flags() & ~HOLDER_WAIVES);
         }
-        book.holders[id][account] = holder;
+        book.holders[id][account].store(holder);
 
         emit IReceivablesEvents.InterestWaived(id, account, waived);
     }
 
     /// See `IReceivablesRemedies.writeOff`.
     function writeOff(Book storage book, bytes32 id, address account) internal {
-        State state = book.states[id];
+        State state = book.states[id].load();
         if (state.status() != Status.Confirmed) revert IReceivablesEvents.StatusIs(id, state.status());
         if (!Lifecycle.isInDefault(state)) revert IReceivablesEvents.NotInDefault(id);
-        Holder holder = book.holders[id][account];
+        Holder holder = book.holders[id][account].load();
         Rare storage rare = book.rare[id][account];
         uint64 units = holder.units() - rare.marked;
         if (units == 0) revert IReceivablesEvents.NotEnoughUnits(id, account, 0, 1);
         rare.marked += units;
-        book.holders[id][account] = holder.withFlags(holder.flags() | HOLDER_MARKED);
+        book.holders[id][account].store(holder.withFlags(holder.flags() | HOLDER_MARKED));
         book.marked[id] += units;
 
         emit IReceivablesEvents.MarkedWrittenOff(id, account, units);
@@ -150,8 +153,9 @@ library Adjustments {
 
     function _openLot(Book storage book, bytes32 id, bytes32 lot, State state, uint64 amount) private {
         uint8 flags = (state.flags() & STATE_FACE_FIRST) | STATE_LOT | STATE_DISPUTED;
-        book.states[lot] =
-            state.withStatus(Status.None).withFlags(flags).withLots(0).withOpenDisputes(0).withFace(amount);
+        book.states[lot].store(
+            state.withStatus(Status.None).withFlags(flags).withLots(0).withOpenDisputes(0).withFace(amount)
+        );
         book.parents[lot] = id;
         Lifecycle.transition(book, lot, Status.None, Status.Issued);
         Lifecycle.transition(book, lot, Status.Issued, Status.Confirmed);
@@ -177,7 +181,7 @@ library Adjustments {
     /// Units that are gone are no longer marked.
     function _capMarked(Book storage book, bytes32 id, address account) private {
         Rare storage rare = book.rare[id][account];
-        uint64 units = book.holders[id][account].units();
+        uint64 units = book.holders[id][account].load().units();
         if (rare.marked > units) {
             book.marked[id] -= rare.marked - units;
             rare.marked = units;
@@ -187,7 +191,7 @@ library Adjustments {
     function _afterExtinction(Book storage book, bytes32 id) private {
         if (book.totals[id].unpaid == 0 && Accounting.interestOwed(book, id) == 0) {
             Lifecycle.settle(book, id);
-        } else if (book.states[id].status() == Status.Confirmed) {
+        } else if (book.states[id].load().status() == Status.Confirmed) {
             _checkAllMarked(book, id);
         }
     }
@@ -196,20 +200,20 @@ library Adjustments {
         uint64 marked = book.marked[id];
         (,,, uint64 units) = Accounting.sums(book, id);
         if (marked == 0 || marked != units) return;
-        State state = book.states[id];
-        book.states[id] = state.withFlags(state.flags() | STATE_WAS_WRITTEN_OFF);
+        State state = book.states[id].load();
+        book.states[id].store(state.withFlags(state.flags() | STATE_WAS_WRITTEN_OFF));
         Lifecycle.transition(book, id, Status.Confirmed, Status.WrittenOff);
 
         emit IReceivablesEvents.WrittenOff(id);
     }
 
     function _checkOwed(Book storage book, bytes32 id) private view {
-        State state = book.states[id];
+        State state = book.states[id].load();
         if (!Lifecycle.isOwed(state)) revert IReceivablesEvents.StatusIs(id, state.status());
     }
 
     function _checkCarried(Book storage book, bytes32 id, address account, uint64 amount) private view {
-        uint64 limit = Accounting.carried(book, id, book.holders[id][account].units());
+        uint64 limit = Accounting.carried(book, id, book.holders[id][account].load().units());
         if (amount == 0 || amount > limit) revert IReceivablesEvents.AmountTooLarge(id, amount, limit);
     }
 }

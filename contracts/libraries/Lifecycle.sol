@@ -19,15 +19,15 @@ library Lifecycle {
 
     /// Takes a receivable from one status to another; reverts unless it is in the first and the second may follow.
     function transition(Book storage book, bytes32 id, Status from, Status to) internal {
-        State state = book.states[id];
+        State state = book.states[id].load();
         if (state.status() != from) revert IReceivablesEvents.StatusIs(id, state.status());
         if (!isLegal(from, to)) revert IReceivablesEvents.TransitionForbidden(from, to);
-        book.states[id] = state.withStatus(to);
+        book.states[id].store(state.withStatus(to));
     }
 
     /// Nothing is owed any more. A dispute about it is over.
     function settle(Book storage book, bytes32 id) internal {
-        State state = book.states[id];
+        State state = book.states[id].load();
         transition(book, id, state.status(), Status.Settled);
         if (state.flags() & STATE_DISPUTED != 0) endDispute(book, id);
 
@@ -36,12 +36,12 @@ library Lifecycle {
 
     /// Lifts the mark from a lot and from the receivable it left.
     function endDispute(Book storage book, bytes32 id) internal {
-        State state = book.states[id];
-        book.states[id] = state.withFlags(state.flags() & ~STATE_DISPUTED);
+        State state = book.states[id].load();
+        book.states[id].store(state.withFlags(state.flags() & ~STATE_DISPUTED));
         bytes32 parent = book.parents[id];
         if (parent == 0) return;
-        state = book.states[parent];
-        book.states[parent] = state.withOpenDisputes(state.openDisputes() - 1);
+        state = book.states[parent].load();
+        book.states[parent].store(state.withOpenDisputes(state.openDisputes() - 1));
     }
 
     function isLegal(Status from, Status to) internal pure returns (bool) {

@@ -22,13 +22,13 @@ abstract contract Collections is Ledger, IReceivablesExtension {
     /// @inheritdoc IReceivablesExtension
     function payAsDebtor(Terms calldata terms, uint8 lot, uint64 amount) external returns (uint64 taken) {
         bytes32 id = _partId(terms.hash(), lot);
-        _authorise(terms.debtor, SCOPE_PAY, _book.states[id].currency(), amount);
+        _authorise(terms.debtor, SCOPE_PAY, _book.states[id].load().currency(), amount);
         return _pay(id, amount, true);
     }
 
     /// See `IReceivablesCore.redeem`.
     function redeem(bytes32 id, address account) external returns (uint64 face, uint64 interest) {
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         address payout = _authorise(account, SCOPE_REDEEM, state.currency(), 0);
         bool had;
         (face, interest, had) = _collect(id, state, account, payout);
@@ -40,11 +40,11 @@ abstract contract Collections is Ledger, IReceivablesExtension {
     /// @inheritdoc IReceivablesExtension
     function redeemMany(bytes32[] calldata ids, address account) external {
         if (ids.length == 0) revert ArgumentInvalid();
-        uint32 currency = _book.states[ids[0]].currency();
+        uint32 currency = _book.states[ids[0]].load().currency();
         address payout = _authorise(account, SCOPE_REDEEM, currency, 0);
         uint256 sum;
         for (uint256 i = 0; i < ids.length; ++i) {
-            State state = _book.states[ids[i]];
+            State state = _book.states[ids[i]].load();
             if (state.currency() != currency) revert ArgumentInvalid();
             (uint64 face, uint64 interest,) = _collect(ids[i], state, account, payout);
             sum += uint256(face) + interest;
@@ -55,13 +55,13 @@ abstract contract Collections is Ledger, IReceivablesExtension {
 
     /// @inheritdoc IReceivablesExtension
     function due(bytes32 id) external view returns (uint64 face, uint64 interest) {
-        if (!Lifecycle.isOwed(_book.states[id])) return (0, 0);
+        if (!Lifecycle.isOwed(_book.states[id].load())) return (0, 0);
         (face,,,) = Accounting.sums(_book, id);
         interest = Accounting.interestOwed(_book, id);
     }
 
     function _pay(bytes32 id, uint64 amount, bool asDebtor) private returns (uint64 taken) {
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         if (!Lifecycle.isOwed(state)) revert StatusIs(id, state.status());
         Settlement settlement = _settlements[state.currency()];
         address payer = _signer();
@@ -84,7 +84,7 @@ abstract contract Collections is Ledger, IReceivablesExtension {
         returns (uint64 face, uint64 interest, bool had)
     {
         bool settled = state.status() == Status.Settled;
-        uint64 units = _book.holders[id][account].units();
+        uint64 units = _book.holders[id][account].load().units();
         if (state.flags() & STATE_ACCOUNTED == 0) {
             if (!settled) return (0, 0, false);
             face = units;

@@ -18,7 +18,7 @@ abstract contract Custody is Units, IReceivablesExtension {
 
     /// @inheritdoc IReceivablesExtension
     function allowReceipt(bytes32 id, address account, uint64 units) external {
-        _authorise(account, SCOPE_TRANSFER, _book.states[id].currency(), units);
+        _authorise(account, SCOPE_TRANSFER, _book.states[id].load().currency(), units);
         _book.receipts[id][account] = units;
 
         emit ReceiptAllowed(id, account, units);
@@ -28,7 +28,7 @@ abstract contract Custody is Units, IReceivablesExtension {
     function sendBack(bytes32 id, address from, address to, uint64 units) external onlyOperator {
         PARTICIPANTS.checkNotSuspended(from);
         PARTICIPANTS.checkNotSuspended(to);
-        _checkTransferable(id, _book.states[id]);
+        _checkTransferable(id, _book.states[id].load());
         _checkFree(id, from, units);
         _move(id, from, to, units, 0);
 
@@ -42,7 +42,7 @@ abstract contract Custody is Units, IReceivablesExtension {
     {
         bytes32 id = parcel.id;
         PARTICIPANTS.checkNotSuspended(from);
-        Holder holder = _book.holders[id][lockAccount];
+        Holder holder = _book.holders[id][lockAccount].load();
         if (holder.units() != 0 || PARTICIPANTS.account(lockAccount).payout != address(0)) {
             revert NotALock(lockAccount);
         }
@@ -60,7 +60,7 @@ abstract contract Custody is Units, IReceivablesExtension {
         returns (uint64 sent)
     {
         if (sold) PARTICIPANTS.checkNotSuspended(to);
-        Holder holder = _book.holders[id][lockAccount];
+        Holder holder = _book.holders[id][lockAccount].load();
         if (holder.flags() & HOLDER_LOCK == 0) revert NotALock(lockAccount);
         sent = _move(id, lockAccount, to, holder.units(), sold ? HOLDER_SOLD : 0);
         Money memory money = _book.money[id][lockAccount];
@@ -69,7 +69,7 @@ abstract contract Custody is Units, IReceivablesExtension {
             _book.money[id][to].interest += money.interest;
             delete _book.money[id][lockAccount];
         }
-        _book.holders[id][lockAccount] = Holder.wrap(0);
+        _book.holders[id][lockAccount].store(Holder.wrap(0));
 
         emit Unlocked(id, lockAccount, to, holder.units());
         emit IERC1155.TransferSingle(msg.sender, lockAccount, to, uint256(id), holder.units());
@@ -86,7 +86,7 @@ abstract contract Custody is Units, IReceivablesExtension {
         view
         returns (uint64)
     {
-        Holder holder = _book.holders[id][account];
+        Holder holder = _book.holders[id][account].load();
         uint64 gone = holder.sent() - sentAtSale;
         // At its largest value the count has stopped, and no longer says how many.
         if (holder.sent() == type(uint64).max || gone >= units) return 0;

@@ -125,13 +125,14 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
         _checkCurrency(terms, _settlements[currency]);
         _authorise(supplier, SCOPE_ISSUE | NEW_BUSINESS, currency, amount);
 
-        if (_book.states[id].status() != Status.None) revert AlreadyIssued(id);
+        if (_book.states[id].load().status() != Status.None) revert AlreadyIssued(id);
         uint8 flags = terms.paymentOrder == PaymentOrder.FaceFirst ? STATE_FACE_FIRST : 0;
         if (terms.undertaking == Undertaking.Irrevocable) flags |= STATE_IRREVOCABLE;
-        _book.states[id] =
-            StateWord.create(flags, currency, terms.graceDays, terms.lateRate, terms.dueEnd, amount);
+        _book.states[id].store(
+            StateWord.create(flags, currency, terms.graceDays, terms.lateRate, terms.dueEnd, amount)
+        );
         _transition(id, Status.None, Status.Issued);
-        _book.holders[id][supplier] = Holder.wrap(amount);
+        _book.holders[id][supplier].store(Holder.wrap(amount));
 
         emit Issued(id, supplier, terms.debtor, terms);
         emit TransferSingle(_signer(), address(0), supplier, uint256(id), amount);
@@ -149,7 +150,7 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
         bytes32 replaced,
         Confirmation calldata confirmation
     ) private {
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         if (state.status() != Status.Issued) revert StatusIs(id, state.status());
         _checkTime(state, confirmation.deadline);
         if (_hashOthers(confirmation.otherFingerprints) != terms.otherFingerprints) {
@@ -167,7 +168,7 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
             state.face()
         );
 
-        _book.states[id] = state.withConfirmedAt(uint40(block.timestamp));
+        _book.states[id].store(state.withConfirmedAt(uint40(block.timestamp)));
         _transition(id, Status.Issued, Status.Confirmed);
         emit Confirmed(
             id, terms.debtor, confirmation.signer, cosigner, confirmation.nonce, confirmation.deadline
@@ -216,9 +217,9 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
     }
 
     function _checkReplaceable(Terms calldata terms, bytes32 id) private view {
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         if (state.status() != Status.Confirmed) revert StatusIs(id, state.status());
-        Holder holder = _book.holders[id][terms.supplier];
+        Holder holder = _book.holders[id][terms.supplier].load();
         if (
             holder.units() != state.face() || holder.flags() & HOLDER_SOLD != 0 || state.lots() != 0
                 || state.flags() & (STATE_ACCOUNTED | STATE_LOT) != 0

@@ -73,7 +73,7 @@ abstract contract Ledger is IReceivablesEvents, AccessManaged, Signers {
 
     /// Takes away all units of an account.
     function _burn(bytes32 id, address account, uint64 units) internal {
-        _book.holders[id][account] = Holder.wrap(0);
+        _book.holders[id][account].store(Holder.wrap(0));
 
         emit IERC1155.TransferSingle(_signer(), account, address(0), uint256(id), units);
     }

@@ -14,7 +14,7 @@ import {Ledger} from "./Ledger.sol";
 abstract contract Payments is Ledger, IReceivablesCore, Extended {
     /// @inheritdoc IReceivablesCore
     function pay(bytes32 id, uint64 amount) external returns (uint64 taken) {
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         taken = state.face();
         if (
             amount < taken || state.flags() & STATE_ACCOUNTED != 0 || !Lifecycle.isOwed(state)
@@ -30,11 +30,11 @@ abstract contract Payments is Ledger, IReceivablesCore, Extended {
 
     /// @inheritdoc IReceivablesCore
     function redeem(bytes32 id, address account) external returns (uint64 face, uint64 interest) {
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         if (state.status() != Status.Settled || state.flags() & STATE_ACCOUNTED != 0) _extend();
 
         address payout = _authorise(account, SCOPE_REDEEM, state.currency(), 0);
-        face = _book.holders[id][account].units();
+        face = _book.holders[id][account].load().units();
         interest = 0;
         if (face == 0) revert NothingDue(id);
         _burn(id, account, face);

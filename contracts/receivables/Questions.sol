@@ -15,7 +15,7 @@ import {Ledger} from "./Ledger.sol";
 abstract contract Questions is Ledger, IReceivablesExtension {
     /// @inheritdoc IReceivablesExtension
     function receivable(bytes32 id) external view returns (Receivable memory answer) {
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         answer.status = state.status();
         answer.phase = Lifecycle.phase(state);
         answer.isLot = state.flags() & STATE_LOT != 0;
@@ -39,8 +39,8 @@ abstract contract Questions is Ledger, IReceivablesExtension {
 
     /// @inheritdoc IReceivablesExtension
     function holding(bytes32 id, address account) external view returns (Holding memory answer) {
-        State state = _book.states[id];
-        Holder holder = _book.holders[id][account];
+        State state = _book.states[id].load();
+        Holder holder = _book.holders[id][account].load();
         Rare memory rare = _book.rare[id][account];
         answer.units = holder.units();
         answer.marked = rare.marked;
@@ -58,12 +58,12 @@ abstract contract Questions is Ledger, IReceivablesExtension {
 
     /// @inheritdoc IReceivablesExtension
     function statusOf(bytes32 id) external view returns (Status) {
-        return _book.states[id].status();
+        return _book.states[id].load().status();
     }
 
     /// @inheritdoc IReceivablesExtension
     function phaseOf(bytes32 id) external view returns (Phase) {
-        return Lifecycle.phase(_book.states[id]);
+        return Lifecycle.phase(_book.states[id].load());
     }
 
     /// @inheritdoc IReceivablesExtension

@@ -15,7 +15,7 @@ abstract contract Remedies is Ledger, IReceivablesRemedies {
     /// @inheritdoc IReceivablesRemedies
     function cancel(Terms calldata terms, bytes32 reason) external {
         bytes32 id = terms.hash();
-        _authorise(terms.supplier, SCOPE_ISSUE, _book.states[id].currency(), terms.amount);
+        _authorise(terms.supplier, SCOPE_ISSUE, _book.states[id].load().currency(), terms.amount);
         _withdraw(terms, id, Status.Issued, Status.Cancelled);
 
         emit Cancelled(id, reason);
@@ -24,7 +24,7 @@ abstract contract Remedies is Ledger, IReceivablesRemedies {
     /// @inheritdoc IReceivablesRemedies
     function reject(Terms calldata terms, bytes32 reason) external {
         bytes32 id = terms.hash();
-        _authorise(terms.debtor, SCOPE_CONFIRM, _book.states[id].currency(), terms.amount);
+        _authorise(terms.debtor, SCOPE_CONFIRM, _book.states[id].load().currency(), terms.amount);
         _withdraw(terms, id, Status.Issued, Status.Cancelled);
 
         emit Rejected(id, reason);
@@ -33,26 +33,26 @@ abstract contract Remedies is Ledger, IReceivablesRemedies {
     /// @inheritdoc IReceivablesRemedies
     function issueCreditNote(Terms calldata terms, uint8 lot, uint64 total, bytes32 note) external {
         bytes32 id = _partId(terms.hash(), lot);
-        _authorise(terms.supplier, SCOPE_ISSUE, _book.states[id].currency(), total);
+        _authorise(terms.supplier, SCOPE_ISSUE, _book.states[id].load().currency(), total);
         Adjustments.issueCreditNote(_book, id, terms.supplier, total, note);
     }
 
     /// @inheritdoc IReceivablesRemedies
     function joinCreditNote(bytes32 id, address account, bytes32 note, uint64 amount) external {
-        _authorise(account, SCOPE_ADJUST, _book.states[id].currency(), amount);
+        _authorise(account, SCOPE_ADJUST, _book.states[id].load().currency(), amount);
         Adjustments.joinCreditNote(_book, id, account, note, amount);
     }
 
     /// @inheritdoc IReceivablesRemedies
     function closeOutside(bytes32 id, address account, uint64 amount, bytes32 paymentReference) external {
-        _authorise(account, SCOPE_ADJUST, _book.states[id].currency(), amount);
+        _authorise(account, SCOPE_ADJUST, _book.states[id].load().currency(), amount);
         Adjustments.closeOutside(_book, id, account, amount, paymentReference);
     }
 
     /// @inheritdoc IReceivablesRemedies
     function dispute(Terms calldata terms, uint64 amount, bytes32 reason) external returns (bytes32 lot) {
         bytes32 id = terms.hash();
-        _authorise(terms.debtor, SCOPE_CONFIRM, _book.states[id].currency(), amount);
+        _authorise(terms.debtor, SCOPE_CONFIRM, _book.states[id].load().currency(), amount);
         return Adjustments.dispute(_book, id, terms.supplier, amount, reason);
     }
 
@@ -60,20 +60,30 @@ abstract contract Remedies is Ledger, IReceivablesRemedies {
     function endDispute(Terms calldata terms, uint8 lot) external {
         bytes32 id = terms.hash();
         bytes32 part = _partId(id, lot);
-        State state = _book.states[part];
+        State state = _book.states[part].load();
         _authorise(terms.debtor, SCOPE_CONFIRM, state.currency(), state.face());
         Adjustments.endDispute(_book, id, part);
     }
 
     /// @inheritdoc IReceivablesRemedies
     function waiveInterest(bytes32 id, address account, bool waived) external {
-        _authorise(account, SCOPE_ADJUST, _book.states[id].currency(), _book.holders[id][account].units());
+        _authorise(
+            account,
+            SCOPE_ADJUST,
+            _book.states[id].load().currency(),
+            _book.holders[id][account].load().units()
+        );
         Adjustments.waiveInterest(_book, id, account, waived);
     }
 
     /// @inheritdoc IReceivablesRemedies
     function writeOff(bytes32 id, address account) external {
-        _authorise(account, SCOPE_ADJUST, _book.states[id].currency(), _book.holders[id][account].units());
+        _authorise(
+            account,
+            SCOPE_ADJUST,
+            _book.states[id].load().currency(),
+            _book.holders[id][account].load().units()
+        );
         Adjustments.writeOff(_book, id, account);
     }
 
@@ -81,7 +91,7 @@ abstract contract Remedies is Ledger, IReceivablesRemedies {
     function returnInterest(Terms calldata terms, uint8 lot) external returns (uint64 interest) {
         bytes32 id = _partId(terms.hash(), lot);
         PARTICIPANTS.checkNotSuspended(terms.debtor);
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         bool had;
         (interest, had) = Accounting.collectWaived(_book, id, state.status() == Status.Settled);
         if (!had) revert NothingDue(id);

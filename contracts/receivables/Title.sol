@@ -68,7 +68,7 @@ abstract contract Title is Units, IReceivablesCore {
 
     /// @inheritdoc IERC1155
     function balanceOf(address account, uint256 id) external view returns (uint256) {
-        return _book.holders[bytes32(id)][account].units();
+        return _book.holders[bytes32(id)][account].load().units();
     }
 
     /// @inheritdoc IERC1155
@@ -80,7 +80,7 @@ abstract contract Title is Units, IReceivablesCore {
         if (accounts.length != ids.length) revert ArgumentInvalid();
         balances = new uint256[](ids.length);
         for (uint256 i = 0; i < ids.length; ++i) {
-            balances[i] = _book.holders[bytes32(ids[i])][accounts[i]].units();
+            balances[i] = _book.holders[bytes32(ids[i])][accounts[i]].load().units();
         }
     }
 
@@ -96,7 +96,7 @@ abstract contract Title is Units, IReceivablesCore {
     }
 
     function _transfer(bytes32 id, address from, address to, uint64 units) private {
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         uint32 currency = state.currency();
         bool open = PARTICIPANTS.authoriseTransfer(from, _signer(), _cosigner(), currency, units, to);
         if (!open) _useReceipt(id, to, units);

@@ -17,7 +17,7 @@ abstract contract Units is Ledger {
 
     function _checkParcel(Parcel calldata parcel, address from, bool acceptDispute) internal view {
         bytes32 id = parcel.id;
-        State state = _book.states[id];
+        State state = _book.states[id].load();
         if (state.openDisputes() != 0 && !acceptDispute) revert UnderDispute(id);
         _checkTransferable(id, state);
         _checkPart(id, from, parcel.units, _settlements[state.currency()]);
@@ -45,7 +45,7 @@ abstract contract Units is Ledger {
 
     /// Units that the account may part with.
     function _free(bytes32 id, address account) internal view returns (uint64) {
-        Holder holder = _book.holders[id][account];
+        Holder holder = _book.holders[id][account].load();
         if (holder.flags() & HOLDER_MARKED == 0) return holder.units();
         return holder.units() - _book.rare[id][account].marked;
     }
@@ -59,17 +59,17 @@ abstract contract Units is Ledger {
     {
         Accounting.count(_book, id, from);
         Accounting.count(_book, id, to);
-        Holder holder = _book.holders[id][from];
+        Holder holder = _book.holders[id][from].load();
         mark |= holder.flags() & HOLDER_SOLD;
         if (holder.flags() & HOLDER_SOLD != 0) {
             uint64 room = type(uint64).max - holder.sent();
             holder = holder.withSent(holder.sent() + (units < room ? units : room));
         }
-        _book.holders[id][from] = holder.withUnits(holder.units() - units);
+        _book.holders[id][from].store(holder.withUnits(holder.units() - units));
 
-        holder = _book.holders[id][to];
+        holder = _book.holders[id][to].load();
         sent = holder.sent();
         holder = holder.withUnits(holder.units() + units);
-        _book.holders[id][to] = holder.withFlags(holder.flags() | mark);
+        _book.holders[id][to].store(holder.withFlags(holder.flags() | mark));
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {Holder} from "./Holder.sol";
-import {State} from "./State.sol";
+import {HolderSlot} from "./Holder.sol";
+import {StateSlot} from "./State.sol";
 
 // The storage of Receivables. The common path (issue, confirm, transfer, pay in full and on time, redeem) touches
 // `State` and `Holder` alone, a word each; everything else begins with the first event that makes it needed.
@@ -51,8 +51,8 @@ struct Rare {
 
 /// @notice All of it.
 struct Book {
-    mapping(bytes32 id => State) states;
-    mapping(bytes32 id => mapping(address account => Holder)) holders;
+    mapping(bytes32 id => StateSlot) states;
+    mapping(bytes32 id => mapping(address account => HolderSlot)) holders;
     mapping(bytes32 id => Totals) totals;
     mapping(bytes32 id => Pot) facePots;
     mapping(bytes32 id => Pot) interestPots;

@@ -8,12 +8,35 @@ pragma solidity ^0.8.24;
 /// its money was counted. flags: `HOLDER_…` bits.
 type Holder is uint256;
 
+/// @notice Where a `Holder` is stored. The compiler lays its members out as the word above.
+struct HolderSlot {
+    uint64 units;
+    uint64 sent;
+    uint96 index;
+    uint32 flags;
+}
+
 using HolderWord for Holder global;
+using {load, store} for HolderSlot global;
 
 uint32 constant HOLDER_SOLD = 1 << 0; // its units, or units they were mixed with, went through a recorded sale
 uint32 constant HOLDER_MARKED = 1 << 1; // `Rare.marked` is not zero
 uint32 constant HOLDER_WAIVES = 1 << 2; // its interest goes back to the debtor
 uint32 constant HOLDER_LOCK = 1 << 3; // no party's account: units set aside until a sale is done or lapses
+
+/// @notice Reads the word.
+function load(HolderSlot storage self) view returns (Holder word) {
+    assembly ("memory-safe") {
+        word := sload(self.slot)
+    }
+}
+
+/// @notice Writes the word.
+function store(HolderSlot storage self, Holder word) {
+    assembly ("memory-safe") {
+        sstore(self.slot, word)
+    }
+}
 
 /// @title Reading and changing a `Holder`; changes are of the word in hand, not of storage
 library HolderWord {

@@ -11,7 +11,22 @@ import {Status} from "./Receivable.sol";
 /// flags: `STATE_…` bits. lots: how many ever left it; openDisputes: how many of them are under dispute now.
 type State is uint256;
 
+/// @notice Where a `State` is stored. The compiler lays its members out as the word above.
+struct StateSlot {
+    Status status;
+    uint8 flags;
+    uint8 lots;
+    uint8 openDisputes;
+    uint32 currency;
+    uint16 graceDays;
+    uint24 lateRate;
+    uint40 confirmedAt;
+    uint40 dueEnd;
+    uint64 face;
+}
+
 using StateWord for State global;
+using {load, store} for StateSlot global;
 
 uint8 constant STATE_ACCOUNTED = 1 << 0; // totals and pots are in use
 uint8 constant STATE_INTEREST = 1 << 1; // interest was paid
@@ -20,6 +35,20 @@ uint8 constant STATE_DISPUTED = 1 << 3; // under dispute itself
 uint8 constant STATE_WAS_WRITTEN_OFF = 1 << 4;
 uint8 constant STATE_FACE_FIRST = 1 << 5;
 uint8 constant STATE_IRREVOCABLE = 1 << 6;
+
+/// @notice Reads the word.
+function load(StateSlot storage self) view returns (State word) {
+    assembly ("memory-safe") {
+        word := sload(self.slot)
+    }
+}
+
+/// @notice Writes the word.
+function store(StateSlot storage self, State word) {
+    assembly ("memory-safe") {
+        sstore(self.slot, word)
+    }
+}
 
 /// @title Reading and changing a `State`; changes are of the word in hand, not of storage
 library StateWord {
