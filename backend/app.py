@@ -36,6 +36,7 @@ from backend.parties import service as parties
 from backend.parties.accounts import Accounts
 from backend.provenance.config import log_config
 from backend.provenance.log.anchoring import Heads
+from backend.provenance.log.work import anchor_loop
 from backend.receivables import service as receivables
 from backend.receivables.currencies import Currencies
 from backend.receivables.movements import PermitHandler
@@ -98,7 +99,10 @@ class Ledger:
 def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     """Every room's work beside the requests."""
     shared = (ledger.settings, ledger.database, ledger.rpc, ledger.contracts)
-    return Loops([work.sender_loop(*shared, signer), work.indexer_loop(*shared, projections())])
+    loops = [work.sender_loop(*shared, signer), work.indexer_loop(*shared, projections())]
+    if (log := log_config(ledger.settings, ledger.contracts)) is not None:
+        loops.append(anchor_loop(ledger.database, ledger.contracts, log))
+    return Loops(loops)
 
 
 def create_app(

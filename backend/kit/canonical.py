@@ -8,6 +8,7 @@ Python integer beyond 2^53 - 1 is written as a string. Floats are refused.
 import json
 import re
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring as _quoted
 from typing import TypeAlias
 
 SAFE_INTEGER = 2**53 - 1
@@ -86,7 +87,7 @@ def _write(value: Json, out: list[str], depth: int) -> None:
     if value is None or isinstance(value, bool):
         out.append({None: "null", True: "true", False: "false"}[value])
     elif isinstance(value, str):
-        out.append(json.dumps(value, ensure_ascii=False))
+        out.append(_quoted(value))
     elif isinstance(value, Number):
         out.append(value.text)
     elif isinstance(value, int):
@@ -104,7 +105,7 @@ def _write_object(value: Mapping[str, Json], out: list[str], depth: int) -> None
         raise CanonicalError("a name in an object is not text")
     out.append("{")
     for position, name in enumerate(sorted(value, key=_utf16)):
-        out.append(("," if position else "") + json.dumps(name, ensure_ascii=False) + ":")
+        out.append(("," if position else "") + _quoted(name) + ":")
         _write(value[name], out, depth + 1)
     out.append("}")
 

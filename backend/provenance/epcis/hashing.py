@@ -247,6 +247,18 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def names_collide(value: Any, namespaces: Namespaces) -> bool:
+    """Whether somewhere in the value two fields of one object have the same name in full."""
+    if isinstance(value, dict):
+        extensions = [name for name in value if ":" in name]
+        if len(extensions) > 1 and len({expand_name(name, namespaces) for name in extensions}) < len(
+            extensions
+        ):
+            return True
+        return any(names_collide(member, namespaces) for member in value.values())
+    return isinstance(value, list) and any(names_collide(member, namespaces) for member in value)
+
+
 def _expanded(value: Any, namespaces: Namespaces) -> Any:
     """Names and compact values with their namespace in braces: no prefix changes what a hash is of."""
     if isinstance(value, dict):

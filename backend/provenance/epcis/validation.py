@@ -8,7 +8,7 @@ import jsonschema_rs
 
 from backend.provenance.epcis.document import Document, Event, Fault, Unreadable
 from backend.provenance.epcis.grammar import EVENTS
-from backend.provenance.epcis.hashing import utc_milliseconds
+from backend.provenance.epcis.hashing import names_collide, utc_milliseconds
 from backend.provenance.epcis.identifiers import is_gs1_shaped, matchable
 from backend.provenance.epcis.jsonld import read_json
 from backend.provenance.epcis.schema import envelope_schema, event_schema
@@ -153,10 +153,8 @@ def _rule_faults(event: Event, *, strict: bool) -> Iterator[Fault]:
             yield Fault(
                 f"{pointer}/{name}", "format", f"{body[name][:40]!r} is no date and time of the calendar"
             )
-    try:
-        event.identity()
-    except ValueError as error:
-        yield Fault(pointer, "repeated", str(error))
+    if names_collide(body, event.namespaces):
+        yield Fault(pointer, "repeated", "two fields of one object have the same name in full")
     if strict:
         yield from _reading_faults(body, pointer)
         yield from _key_faults(body, pointer)

@@ -1,0 +1,18 @@
+"""The log's loop: heads on their way to the chain."""
+
+from backend.chain.contracts import Contracts
+from backend.kit.database import Database
+from backend.kit.loops import Loop
+from backend.provenance.config import LogConfig
+from backend.provenance.log.anchoring import anchor_if_due
+
+
+def anchor_loop(database: Database, contracts: Contracts, config: LogConfig) -> Loop:
+    """Makes a head whenever one is due. Several workers may run it: the log's row is the lock."""
+
+    async def step() -> bool:
+        async with database.transaction() as session:
+            await anchor_if_due(session, contracts, config)
+        return False
+
+    return Loop("anchor", step, idle=1.0)
