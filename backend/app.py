@@ -15,6 +15,8 @@ import backend.parties.api
 import backend.provenance.api
 import backend.provenance.log.api
 import backend.receivables.api
+import backend.verification.api
+import backend.verification.invoices
 from backend.chain import work
 from backend.chain.actions import Actions
 from backend.chain.contracts import Contracts
@@ -48,6 +50,7 @@ ROUTERS: list[APIRouter] = [
     backend.invoices.api.router,
     backend.receivables.api.router,
     backend.financing.api.router,
+    backend.verification.api.router,
     backend.provenance.log.api.router,
     backend.provenance.api.router,
 ]
@@ -140,8 +143,10 @@ def create_app(
     app.state.actions = Actions(contracts, parties.may_sign)
     register_actions(app.state.actions)
     app.state.read_invoice = backend.invoices.api.reader(app.state)
+    app.state.invoice_evidence = backend.verification.invoices.reader(app.state)
     edge.install(app, max_body_bytes=settings.max_body_bytes)
     chain = rpc or Rpc(settings.rpc_urls, contracts.chain_id)
+    app.state.rpc = chain
     health = Health(
         database, contracts, chain, settings.ready_lag_blocks, partial(migrations.check, database), loops
     )

@@ -39,9 +39,12 @@ async def gather(session: AsyncSession, ledger_id: UUID, rows: Sequence[Recorded
         for row in covered
         if row.document_id in usable
     ]
+    first = min((row.sequence for row in covered), default=head.size)
+    around = await repository.anchored_around(session, ledger_id, first)
     answers, nodes = await _map(session, ledger_id, state, head, covered)
     return evidence.Log(
-        heads=tuple(_head(each) for each in await repository.all_anchored(session, ledger_id)),
+        heads=tuple(_head(each) for each in around.covering),
+        history=bytes.fromhex(around.history_before[2:]),
         captures=tuple(_capture(each) for each in usable.values()),
         events=tuple(recorded),
         map_secret=bytes.fromhex(state.map_secret[2:]),

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from sqlalchemy import (
     and_,
     delete,
     exists,
+    func,
     or_,
     select,
     text,
@@ -279,6 +281,62 @@ async def is_claimed(
     return (await session.scalar(drafted.limit(1))) is not None or (
         await session.scalar(taken.limit(1))
     ) is not None
+
+
+async def count_elsewhere(
+    session: AsyncSession, ledger_id: UUID, debtor_account: str, fingerprints: Sequence[str]
+) -> int:
+    """How many other debtors have a claim on the chain for the same invoice."""
+    statement = select(func.count(TakenFingerprint.debtor.distinct())).where(
+        TakenFingerprint.ledger_id == ledger_id,
+        TakenFingerprint.debtor != debtor_account,
+        TakenFingerprint.fingerprint.in_(fingerprints),
+    )
+    return (await session.scalar(statement)) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """How a debtor's settled claims went that somebody else than their supplier held."""
+
+    settled: int
+    days_late: int
+    """Mean days from due to settled, not below zero."""
+    diluted: int
+    """Of their face reduced by credit notes, millionths."""
+    disputed: int
+
+
+async def conduct_of(session: AsyncSession, ledger_id: UUID, debtor_account: str) -> Conduct:
+    """The debtor's record on this ledger, without claims that only their supplier ever held."""
+    sold = exists().where(
+        Holding.ledger_id == ReceivableState.ledger_id,
+        Holding.receivable == ReceivableState.id,
+        Holding.account.not_in([ReceivableState.supplier, debtor_account]),
+    )
+    rows = (
+        await session.scalars(
+            select(ReceivableState).where(
+                ReceivableState.ledger_id == ledger_id,
+                ReceivableState.debtor == debtor_account,
+                ReceivableState.settled_at.is_not(None),
+                sold,
+            )
+        )
+    ).all()
+    late = [max(0, (row.settled_at - row.due_end).days) for row in rows if row.settled_at is not None]
+    face = sum(row.face for row in rows)
+    lots = select(func.count()).where(
+        TimelineEntry.ledger_id == ledger_id,
+        TimelineEntry.receivable.in_([row.id for row in rows]),
+        TimelineEntry.name == "Disputed",
+    )
+    return Conduct(
+        settled=len(rows),
+        days_late=-(-sum(late) // len(late)) if late else 0,
+        diluted=sum(row.reduced for row in rows) * 1_000_000 // face if face else 0,
+        disputed=(await session.scalar(lots)) or 0 if rows else 0,
+    )
 
 
 async def state(session: AsyncSession, ledger_id: UUID, key: str) -> ReceivableState | None:

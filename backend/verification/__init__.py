@@ -1,1 +1,1 @@
-"""Gathers evidence into the report and the bundle a bank checks again."""
+"""Gathers the evidence about a claim from the rooms below and the chain, and hands it to the verifier."""

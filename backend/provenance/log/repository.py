@@ -1,6 +1,7 @@
 """All SQL of the log: its edge, tiles, map and heads."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -174,12 +175,6 @@ async def newest_anchored(session: AsyncSession, ledger_id: UUID) -> AnchoredHea
     return await session.scalar(statement)
 
 
-async def all_anchored(session: AsyncSession, ledger_id: UUID) -> Sequence[AnchoredHead]:
-    """Every head on the chain, oldest first."""
-    statement = select(AnchoredHead).where(AnchoredHead.ledger_id == ledger_id)
-    return (await session.scalars(statement.order_by(AnchoredHead.size))).all()
-
-
 async def leaf_at(session: AsyncSession, ledger_id: UUID, sequences: Iterable[int]) -> dict[int, bytes]:
     """The encoded leaves at these places."""
     found: dict[int, bytes] = {}
@@ -193,6 +188,34 @@ async def leaf_at(session: AsyncSession, ledger_id: UUID, sequences: Iterable[in
         )
         found.update((row.sequence, row.leaf) for row in rows)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class HeadsAround:
+    """Heads on the chain from just before a leaf on, oldest first, and the rolling hash before the first."""
+
+    covering: Sequence[AnchoredHead]
+    history_before: str
+
+
+async def anchored_around(session: AsyncSession, ledger_id: UUID, sequence: int) -> HeadsAround:
+    """The heads on the chain that say since when a leaf stands in the log."""
+    earlier = (
+        await session.scalars(
+            select(AnchoredHead)
+            .where(AnchoredHead.ledger_id == ledger_id, AnchoredHead.size <= sequence)
+            .order_by(AnchoredHead.size.desc())
+            .limit(2)
+        )
+    ).all()
+    start = earlier[0].size if earlier else 0
+    covering = await session.scalars(
+        select(AnchoredHead)
+        .where(AnchoredHead.ledger_id == ledger_id, AnchoredHead.size >= start)
+        .order_by(AnchoredHead.size)
+    )
+    history = earlier[1].history if len(earlier) == 2 else "0x" + "00" * 32
+    return HeadsAround(covering.all(), history)
 
 
 async def replace_anchored(

@@ -131,7 +131,7 @@ def _from_fields(recorded: RecordedEvent) -> Mapping[str, Json] | None:
 @lru_cache(maxsize=64)
 def _document(body: bytes) -> Json:
     try:
-        return parse(body)
+        return parse(body.removeprefix(b"\xef\xbb\xbf"))
     except CanonicalError:
         return None
 

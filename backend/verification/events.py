@@ -1,0 +1,71 @@
+"""Which events stand behind an invoice: those that name its documents, and all others about the same things."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from backend.provenance import evidence as proofs
+from backend.provenance import keys, repository
+from backend.provenance.epcis.values import loads
+from backend.provenance.query.search import event_of
+from backend.provenance.references import events_for_references
+from backend.provenance.tables import RecordedEvent
+from backend.verifier import epcis, evidence
+from backend.verifier.checks.goods import MADE
+
+MOST_EVENTS = 1000
+_HOPS = 4
+
+
+async def gather(
+    session: AsyncSession,
+    ledger_id: UUID,
+    references: Mapping[str, Iterable[str]],
+    *,
+    seller: UUID,
+    buyer: UUID,
+) -> evidence.Log:
+    """Everything the log holds of the documents an invoice names, with proofs under the newest head."""
+    linked = await events_for_references(
+        session, ledger_id, references, seller_party_id=seller, buyer_party_id=buyer
+    )
+    rows = await _with_their_own(session, ledger_id, [each.row for each in linked], seller)
+    return await proofs.gather(session, ledger_id, rows[:MOST_EVENTS])
+
+
+async def _with_their_own(
+    session: AsyncSession, ledger_id: UUID, rows: Sequence[RecordedEvent], seller: UUID
+) -> list[RecordedEvent]:
+    """The events, others about the same documents, items and events, and the seller's making of the goods."""
+    found = {row.sequence: row for row in rows}
+    for row in await repository.events_under(session, ledger_id, _classes(rows)):
+        if row.party_id == seller and row.body and epcis.view(loads(row.body)).step in MADE:
+            found[row.sequence] = row
+    for _ in range(_HOPS):
+        size = len(found)
+        more = await repository.events_under(session, ledger_id, _same_things(found.values()))
+        found |= {row.sequence: row for row in more}
+        if len(found) == size or len(found) > MOST_EVENTS:
+            break
+    return [found[sequence] for sequence in sorted(found)]
+
+
+def _same_things(rows: Iterable[RecordedEvent]) -> set[tuple[str, str]]:
+    """Index keys that mean one thing in the world: an event, an item, a document. A lot or a place is many."""
+    things: set[tuple[str, str]] = set()
+    for name, value in _keys(rows):
+        if name in keys.EPC_NAMES:
+            things |= {(other, value) for other in keys.EPC_NAMES}
+        elif name == "eventID" or name.startswith("bizTransaction:"):
+            things.add((name, value))
+    return things
+
+
+def _classes(rows: Iterable[RecordedEvent]) -> set[tuple[str, str]]:
+    named = {value for name, value in _keys(rows) if name in keys.CLASS_NAMES}
+    return {(name, value) for value in named for name in keys.CLASS_NAMES}
+
+
+def _keys(rows: Iterable[RecordedEvent]) -> Iterable[tuple[str, str]]:
+    return (key for row in rows if row.body is not None for key in keys.keys_of(event_of(row)))
