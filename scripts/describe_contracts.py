@@ -19,7 +19,14 @@ if __package__ in (None, ""):
 from backend.verifier import evm  # noqa: E402
 from backend.verifier.layout import Contract, normalised  # noqa: E402
 
-NAMES = ("Participants", "Fingerprints", "Receivables", "ProvenanceLog")
+NAMES = (
+    "Participants",
+    "Fingerprints",
+    "Receivables",
+    "ReceivablesExtension",
+    "ReceivablesRemedies",
+    "ProvenanceLog",
+)
 OUTPUT = ROOT / "backend" / "verifier" / "contracts.json"
 COMPILER = ROOT / "toolchain" / "solc" / "solc-v0.8.37"
 

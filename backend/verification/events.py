@@ -1,4 +1,4 @@
-"""Which events stand behind an invoice: those that name its documents, and all others about the same things."""
+"""Which events stand behind an invoice: those that name its documents, and others about the same things."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
@@ -52,7 +52,7 @@ async def _with_their_own(
 
 
 def _same_things(rows: Iterable[RecordedEvent]) -> set[tuple[str, str]]:
-    """Index keys that mean one thing in the world: an event, an item, a document. A lot or a place is many."""
+    """Index keys that mean one thing in the world: an event, an item, a document; a lot or a place is many."""
     things: set[tuple[str, str]] = set()
     for name, value in _keys(rows):
         if name in keys.EPC_NAMES:

@@ -20,7 +20,14 @@ from backend.verifier.terms import STATEMENTS, Terms
 FORMAT = "tallystick-bundle/1"
 MAX_BYTES = 64 * 1024 * 1024
 
-CONTRACTS = ("Participants", "Fingerprints", "Receivables", "ProvenanceLog")
+CONTRACTS = (
+    "Participants",
+    "Fingerprints",
+    "Receivables",
+    "ReceivablesExtension",
+    "ReceivablesRemedies",
+    "ProvenanceLog",
+)
 
 
 def read(raw: bytes, *, block_hash: bytes | None, now: int) -> tuple[ev.Evidence, policy.Policy]:

@@ -15,6 +15,16 @@ from backend.verifier import evm
 
 _FILE = Path(__file__).parent / "contracts.json"
 
+LINKS = {
+    (name, variable): other
+    for name in ("Receivables", "ReceivablesExtension", "ReceivablesRemedies")
+    for variable, other in (("PARTICIPANTS", "Participants"), ("FINGERPRINTS", "Fingerprints"))
+} | {
+    ("Receivables", "EXTENSION"): "ReceivablesExtension",
+    ("ReceivablesExtension", "EXTENSION"): "ReceivablesRemedies",
+}
+"""(contract, immutable) → the contract whose address it holds."""
+
 LENGTH = "length"
 """The step from a dynamic array to its number of items."""
 
@@ -99,16 +109,12 @@ def code_hash(code: bytes, contract: Contract) -> bytes:
 
 
 def links(code: Mapping[str, bytes]) -> Mapping[tuple[str, str], bytes]:
-    """(contract, other contract) → the other's address, as the immutables in the contract's code have it.
-
-    Immutables that hold a contract are named after it in capitals: PARTICIPANTS, FINGERPRINTS.
-    """
+    """(contract, other contract) → the other's address, as the immutables in the contract's code have it."""
     found = {}
-    for name, runtime in code.items():
-        for variable, places in contracts()[name].immutables.items():
-            for other in contracts():
-                if variable == other.upper():
-                    found[name, other] = runtime[places[0] + 12 : places[0] + 32]
+    for (name, variable), other in LINKS.items():
+        places = contracts()[name].immutables.get(variable)
+        if places and name in code:
+            found[name, other] = code[name][places[0] + 12 : places[0] + 32]
     return found
 
 

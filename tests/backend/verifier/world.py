@@ -77,11 +77,9 @@ def code():
     for name, known in _CONTRACTS().items():
         runtime = bytearray(evm.keccak(name.encode()) * (known.code_size // 32 + 1))[: known.code_size]
         runtime[-2:] = b"\x00\x33"
-        for variable, places in known.immutables.items():
-            for other, where in CONTRACTS.items():
-                if variable == other.upper():
-                    for start in places:
-                        runtime[start : start + 32] = evm.word(where)
+        for (contract, variable), other in layout.LINKS.items():
+            for start in known.immutables.get(variable, ()) if contract == name else ():
+                runtime[start : start + 32] = evm.word(CONTRACTS[other])
         found[name] = bytes(runtime)
     return found
 
