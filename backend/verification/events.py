@@ -52,7 +52,7 @@ async def _with_their_own(
 
 
 def _same_things(rows: Iterable[RecordedEvent]) -> set[tuple[str, str]]:
-    """Index keys that mean one thing in the world: an event, an item, a document; a lot or a place is many."""
+    """Index keys that mean one thing in the world: event, item, document; a lot or a place is many."""
     things: set[tuple[str, str]] = set()
     for name, value in _keys(rows):
         if name in keys.EPC_NAMES:
