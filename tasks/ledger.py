@@ -67,6 +67,7 @@ def server_environment(network: Network, url: str, port: int) -> dict[str, str]:
         "TALLYSTICK_RPC_URLS": url,
         "TALLYSTICK_LOCAL_CHAIN": str(network.is_local).lower(),
         "TALLYSTICK_FINALITY_BLOCKS": str(network.finality_blocks),
+        "TALLYSTICK_FINGERPRINT_KEY_FILES": str(network.keys / "fingerprint.key"),
         "TALLYSTICK_RELAYER_KEYSTORE": str(network.keys / "relayer.key.json"),
         "TALLYSTICK_RELAYER_PASSWORD": network.password_file.read_text().strip(),
         "TALLYSTICK_PORT": str(port),

@@ -1,10 +1,10 @@
 """Routes of receivables: from an invoice to a confirmed claim, and what can be done with it."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -12,13 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.api import ActionView, CurrentActions, action_view
+from backend.invoices.service import InvoiceFacts
 from backend.kit.access import Caller
 from backend.kit.web import CurrentCaller, Page, Paging, Route, Session, audit_subject, page
 from backend.receivables import movements, reading, service
 from backend.receivables.calendar import BusinessDayRule
 from backend.receivables.desk import Desk
 from backend.receivables.repository import ReceivableRecord
-from backend.receivables.service import InvoiceFacts, Wishes
+from backend.receivables.service import Wishes
 from backend.receivables.views import (
     ACCOUNT,
     ID,
@@ -32,7 +33,7 @@ from backend.signing.ledger import Ledger, parse
 
 router = APIRouter(prefix="/v1", route_class=Route, tags=["receivables"])
 
-InvoiceReader = Callable[[AsyncSession, Caller, UUID], Coroutine[Any, Any, InvoiceFacts]]
+InvoiceReader = Callable[[AsyncSession, Caller, UUID], Awaitable[InvoiceFacts]]
 
 
 @lru_cache(maxsize=4)

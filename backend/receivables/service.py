@@ -19,6 +19,7 @@ from backend.chain import outbox
 from backend.chain.actions import Actions, Signature
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import ActionRecord, Operation
+from backend.invoices.service import InvoiceFacts, mark_in_use
 from backend.kit.access import Role
 from backend.kit.clock import now
 from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
@@ -91,25 +92,6 @@ class WrongStage(Problem):
 
 
 @dataclass(frozen=True, slots=True)
-class InvoiceFacts:
-    """What a receivable needs to know of an invoice, from the invoices room."""
-
-    id: UUID
-    number: str
-    seller_party_id: UUID
-    buyer_party_id: UUID | None
-    buyer_name: str
-    currency: str
-    payable: int
-    due_date: date | None
-    document_root: str
-    key_set: int
-    fingerprints: Sequence[str]
-    """All of them, the one under the first active key and the seller's first identifier first."""
-    obstacles: Sequence[FieldError] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Wishes:
     """What the supplier proposes beyond what the invoice says."""
 
@@ -160,6 +142,7 @@ async def draft(desk: Desk, invoice: InvoiceFacts, wishes: Wishes) -> Receivable
         await desk.session.flush()
     except IntegrityError as error:
         raise SameInvoice(number=invoice.number) from error
+    await mark_in_use(desk.session, desk.ledger_id, invoice.id)
     return record
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from backend.signing import ledger
 from scripts.parties import PartyFolder
 
 SIGNER = "signer"
@@ -27,15 +28,23 @@ class RefusedError(JourneyError):
     """The API said no: `status`, the problem's `code` and its sentence."""
 
     def __init__(self, what: str, answer: httpx.Response) -> None:
-        try:
-            problem = answer.json()
-        except ValueError:
-            problem = {}
-        self.status = answer.status_code
-        self.code = str(problem.get("type", "")).rpartition(":")[2]
+        problem = _problem(answer)
+        self.status, self.code = answer.status_code, _code(answer)
         self.sentence = str(problem.get("detail") or answer.text[:300])
         errors = "; ".join(str(each.get("detail")) for each in problem.get("errors", []))
         super().__init__(f"{what}: {self.status} {self.sentence}" + (f" ({errors})" if errors else ""))
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        found = answer.json()
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _code(answer: httpx.Response) -> str:
+    return str(_problem(answer).get("type", "")).rpartition(":")[2]
 
 
 def wait_for(what: str, look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -88,31 +97,36 @@ class Party:
         action = self.get(action["links"]["self"])
         if action["status"] != "prepared":
             return []
-        done = self._signer("sign", str(self._api.base_url).rstrip("/") + action["links"]["self"])
+        done = self._signer(str(self._api.base_url).rstrip("/") + action["links"]["self"])
         return done.stderr.splitlines()
 
     def signature(self, typed_data: dict[str, Any]) -> str:
         """The signature of typed data that is no action."""
-        done = self._signer("sign", "-", text=json.dumps(typed_data))
+        done = self._signer("-", text=json.dumps(typed_data))
         return str(json.loads(done.stdout)["signature"])
 
     def trust(self, deployment: Path, names: dict[str, str]) -> None:
-        """Sets the party's signer up for the ledger, with the party's own names for accounts."""
-        self._run("keys", "trust", str(deployment))
+        """Sets the party's signer up for this ledger (`tallystick keys trust`), with its own names for
+        accounts.
+
+        A chain begun anew is another ledger: the pin of the old one is dropped.
+        """
+        pinned, folder = ledger.parse(deployment), self._folder.keystore
+        if (folder / ledger.FILE).exists() and ledger.read(folder) != pinned:
+            (folder / ledger.FILE).unlink()
+        pinned.save(folder)
         for address, name in names.items():
-            self._run("keys", "name", address, name)
+            ledger.remember(folder, address, name)
 
-    def _signer(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        return self._run(*arguments, "--yes", "--key", SIGNER, text=text)
-
-    def _run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    def _signer(self, source: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """`tallystick sign`, in a process of its own that alone opens the party's key."""
         environment = os.environ | {
             "TALLYSIGN_KEYSTORE": str(self._folder.keystore),
             "TALLYSIGN_PASSWORD": self._folder.password.read_text().strip(),
             "TALLYSIGN_API_KEY": self._key,
         }
         done = subprocess.run(
-            [sys.executable, "-m", "backend.signing", *arguments],
+            [sys.executable, "-m", "backend.signing", "sign", source, "--yes", "--key", SIGNER],
             env=environment,
             input=text,
             capture_output=True,
@@ -129,8 +143,9 @@ class Party:
                 answer = self._api.request(method, path, **request)
             except httpx.TransportError:
                 return None
-            # A server that is just starting, or busy, is asked again; under its key nothing happens twice.
-            return None if answer.status_code in {409, 503} and answer.headers.get("retry-after") else answer
+            # A server that is busy with this or others is asked again; under its key nothing happens twice.
+            code = _code(answer) if answer.is_error else ""
+            return None if code in {"busy", "request-still-running"} else answer
 
         answer: httpx.Response = wait_for(f"an answer to {method} {path}", attempt)
         if answer.is_error:

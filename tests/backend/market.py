@@ -20,11 +20,12 @@ from backend.chain.abi import Abi
 from backend.chain.contracts import Contract, Contracts
 from backend.chain.projections import Event
 from backend.chain.repository import Operation
+from backend.invoices.service import InvoiceFacts
 from backend.kit.database import Database
 from backend.kit.ids import uuid7
 from backend.kit.settings import load
 from backend.parties import service as parties
-from backend.receivables.service import InvoiceFacts
+from backend.receivables import service as receivables
 from backend.signing.ledger import parse
 from backend.signing.statements import OFFER, PARCEL, TERMS
 from backend.signing.typed import check
@@ -255,14 +256,20 @@ class Market:
 
 
 @pytest.fixture
-async def market(world: World, contracts: Contracts, deployment: Path) -> Market:
+async def market(
+    world: World, contracts: Contracts, deployment: Path, monkeypatch: pytest.MonkeyPatch
+) -> Market:
     """A market whose euro is settled in one token."""
     market = Market(world, contracts, deployment)
 
     async def read_invoice(session: Any, caller: Any, invoice_id: UUID) -> InvoiceFacts:
         return market.invoices[invoice_id]
 
+    async def mark_in_use(session: Any, ledger_id: UUID, invoice_id: UUID) -> None:
+        assert invoice_id in market.invoices
+
     world.app.state.read_invoice = read_invoice
+    monkeypatch.setattr(receivables, "mark_in_use", mark_in_use)
     await market.happened(
         "Receivables", "CurrencyAdmitted", currency=1, token=TOKEN, code="0x455552", exponent=4, minimum=100
     )
