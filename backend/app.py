@@ -14,6 +14,7 @@ import backend.invoices.api
 import backend.parties.api
 import backend.provenance.api
 import backend.provenance.log.api
+import backend.provenance.query.api
 import backend.receivables.api
 import backend.verification.api
 import backend.verification.invoices
@@ -39,6 +40,7 @@ from backend.parties.accounts import Accounts
 from backend.provenance.config import log_config
 from backend.provenance.log.anchoring import Heads
 from backend.provenance.log.work import anchor_loop
+from backend.provenance.query.subscriptions import subscription_loop
 from backend.receivables import service as receivables
 from backend.receivables.currencies import Currencies
 from backend.receivables.movements import PermitHandler
@@ -53,6 +55,7 @@ ROUTERS: list[APIRouter] = [
     backend.verification.api.router,
     backend.provenance.log.api.router,
     backend.provenance.api.router,
+    backend.provenance.query.api.router,
 ]
 """Every room's routes."""
 
@@ -105,6 +108,7 @@ def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     loops = [work.sender_loop(*shared, signer), work.indexer_loop(*shared, projections())]
     if (log := log_config(ledger.settings, ledger.contracts)) is not None:
         loops.append(anchor_loop(ledger.database, ledger.contracts, log))
+        loops.append(subscription_loop(ledger.database, ledger.contracts.ledger_id))
     return Loops(loops)
 
 

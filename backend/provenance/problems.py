@@ -76,3 +76,27 @@ class NotInTree(Problem):
     """A proof was asked for that cannot exist."""
 
     status, code = 404, "log-proof-impossible"
+
+
+class QueryUnknown(Problem):
+    """The party has no query of this name."""
+
+    status, code = 404, "epcis-query-unknown"
+
+
+class QueryExists(Problem):
+    """The party already has a query of this name."""
+
+    status, code = 409, "epcis-query-exists"
+
+
+class SubscriptionUnknown(Problem):
+    """The query has no such subscription."""
+
+    status, code = 404, "epcis-subscription-unknown"
+
+
+class ResourceUnknown(Problem):
+    """No event that the caller may read has this value."""
+
+    status, code = 404, "epcis-resource-unknown"

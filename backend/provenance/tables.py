@@ -184,3 +184,40 @@ class AnchoredHead(Base):
     block_number: Mapped[int] = mapped_column(BigInteger)
     block_hash: Mapped[str] = mapped_column(Hash32)
     tx_hash: Mapped[str] = mapped_column(Hash32)
+
+
+class NamedQuery(Owned, Base):
+    """A query a party keeps under a name (EPCIS 2.0, section 12.8)."""
+
+    __tablename__ = "epcis_queries"
+    __table_args__ = (UniqueConstraint("ledger_id", "party_id", "name"),)
+
+    name: Mapped[str] = mapped_column(String(200))
+    query: Mapped[str] = mapped_column(Text)
+    """Its parameters as JSON, as they were given."""
+
+
+class Subscription(Owned, Base):
+    """Somebody to tell what a named query finds anew, by schedule or as it is recorded."""
+
+    __tablename__ = "epcis_subscriptions"
+    __table_args__ = (Index("ix_epcis_subscriptions_due", "ledger_id", "active", "next_at"),)
+
+    user_id: Mapped[UUID]
+    query_id: Mapped[UUID] = mapped_column(ForeignKey("epcis_queries.id", ondelete="CASCADE"), index=True)
+    destination: Mapped[str] = mapped_column(String(2000))
+    secret: Mapped[str | None] = mapped_column(String(200))
+    """What deliveries are signed with."""
+    schedule: Mapped[dict[str, str] | None] = mapped_column(Json)
+    """None for a stream."""
+    report_if_empty: Mapped[bool]
+    active: Mapped[bool] = mapped_column(default=True)
+    next_at: Mapped[datetime] = mapped_column(UtcTime)
+    told: Mapped[int] = mapped_column(BigInteger)
+    """The subscriber was told of everything before this place in the log."""
+    delivery_id: Mapped[UUID | None]
+    """A delivery under way: repeated with the same id and the same events until it arrives."""
+    delivery_end: Mapped[int | None] = mapped_column(BigInteger)
+    failures: Mapped[int] = mapped_column(default=0)
+    last_error: Mapped[str | None] = mapped_column(String(300))
+    last_at: Mapped[datetime | None] = mapped_column(UtcTime)

@@ -1,0 +1,376 @@
+"""Named queries, their subscriptions, and the top-level resources (EPCIS 2.0, sections 12.8 and 12.6)."""
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Annotated, Any, Final
+from urllib.parse import quote, unquote, urlencode
+
+from fastapi import APIRouter, Path, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from backend.kit.access import Caller, Unauthenticated
+from backend.kit.clock import iso, now
+from backend.kit.database import Database
+from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
+from backend.kit.web import (
+    CurrentCaller,
+    PageQuery,
+    Route,
+    Session,
+    audit_subject,
+    key_optional,
+    page,
+)
+from backend.provenance.api import events_response, paging
+from backend.provenance.discovery import VERSIONS, Extensions, WantedFormat, WantedMediaType
+from backend.provenance.epcis.terms import CONTEXT
+from backend.provenance.epcis.values import MalformedJson, loads
+from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
+from backend.provenance.log import repository as log
+from backend.provenance.problems import ResourceUnknown
+from backend.provenance.query import resources, subscriptions
+from backend.provenance.query.language import KeyTest, read_query
+from backend.provenance.query.schedule import Schedule
+from backend.provenance.query.search import search
+from backend.provenance.rendering import query_document
+from backend.provenance.tables import NamedQuery, Subscription
+
+router = APIRouter(prefix="/epcis", route_class=Route, tags=["EPCIS"])
+
+_NAME = Annotated[str, Path(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$")]
+_PER_PAGE = Annotated[int, Query(alias="perPage", ge=1, le=200)]
+_TOKEN = Annotated[str | None, Query(alias="nextPageToken", max_length=2000)]
+_QUERY: Final = {"name": "receipts", "query": {"eventType": ["ObjectEvent"], "EQ_bizStep": ["receiving"]}}
+
+
+class SubscriptionBody(BaseModel):
+    """Whom to tell, and when: by `schedule`, or as events are recorded with `stream`."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    dest: str = Field(max_length=2000, examples=["https://erp.example.com/epcis"])
+    signature_token: str | None = Field(default=None, alias="signatureToken", min_length=16, max_length=200)
+    report_if_empty: bool = Field(default=False, alias="reportIfEmpty")
+    initial_record_time: AwareDatetime | None = Field(default=None, alias="initialRecordTime")
+    schedule: dict[str, str] | None = Field(default=None, examples=[{"minute": "0", "hour": "[8-18]"}])
+    stream: bool = False
+
+
+def _next_link(path: str, per_page: int, token: str | None) -> dict[str, str]:
+    if token is None:
+        return {}
+    query = urlencode({"perPage": per_page, "nextPageToken": token})
+    return {"Link": f'<{path}?{query}>; rel="next"'}
+
+
+# ── named queries ──
+
+
+def _query_view(row: NamedQuery) -> dict[str, Any]:
+    return {"name": row.name, "createdAt": iso(row.created_at), "query": json.loads(row.query)}
+
+
+@router.post(
+    "/queries",
+    status_code=201,
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": {"type": "object"}, "example": _QUERY}},
+        }
+    },
+)
+@key_optional
+async def create_query(request: Request, session: Session, caller: CurrentCaller) -> Response:
+    """Keep a query under a name."""
+    try:
+        given = loads(await request.body())
+    except MalformedJson as error:
+        raise InvalidRequest(errors=[FieldError("", "not-json", detail=str(error))]) from error
+    name = given.get("name") if isinstance(given, dict) else None
+    values = given.get("query") if isinstance(given, dict) else None
+    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum() or len(name) > 200:
+        detail = "letters, digits, - and _ belong there, at most 200"
+        raise InvalidRequest(errors=[FieldError("/name", "malformed", detail=detail)])
+    if not isinstance(values, dict):
+        raise InvalidRequest(errors=[FieldError("/query", "malformed", detail="an object belongs there")])
+    await subscriptions.create(session, caller, name, values)
+    audit_subject(request, f"query:{name}")
+    return Response(status_code=201, headers={**VERSIONS, "Location": f"/epcis/queries/{name}"})
+
+
+@router.get("/queries")
+async def list_queries(
+    session: Session, caller: CurrentCaller, per_page: _PER_PAGE = 30, token: _TOKEN = None
+) -> Response:
+    """The queries kept for the caller's party."""
+    statement = subscriptions.queries(caller)
+    rows, following = await page(session, statement, NamedQuery.id, PageQuery(cursor=token, limit=per_page))
+    headers = {**VERSIONS, **_next_link("/epcis/queries", per_page, following)}
+    return JSONResponse([_query_view(row) for row in rows], headers=headers)
+
+
+@router.get("/queries/{name}")
+async def get_query(name: _NAME, session: Session, caller: CurrentCaller) -> Response:
+    """One named query."""
+    return JSONResponse(_query_view(await subscriptions.named(session, caller, name)), headers=VERSIONS)
+
+
+@router.delete("/queries/{name}", status_code=204)
+async def delete_query(name: _NAME, session: Session, caller: CurrentCaller) -> Response:
+    """Forget a query; its subscriptions end with it."""
+    await subscriptions.remove(session, await subscriptions.named(session, caller, name))
+    return Response(status_code=204, headers=VERSIONS)
+
+
+@router.get("/queries/{name}/events")
+async def query_events(
+    name: _NAME,
+    request: Request,
+    session: Session,
+    caller: CurrentCaller,
+    media_type: WantedMediaType,
+    epc_format: WantedFormat = "No_Preference",
+) -> Response:
+    """What a named query finds now."""
+    row = await subscriptions.named(session, caller, name)
+    per_page, token, _ = paging(request)
+    query = subscriptions.parse(loads(row.query))
+    found = await search(session, caller, query, per_page=per_page, token=token)
+    return events_response(request, found, media_type=media_type, epc_format=epc_format, query_name=row.name)
+
+
+# ── subscriptions ──
+
+
+def _subscription_view(row: Subscription) -> dict[str, Any]:
+    """A subscription; its secret is never shown."""
+    return {
+        "subscriptionID": str(row.id),
+        "createdAt": iso(row.created_at),
+        "dest": row.destination,
+        "schedule": row.schedule,
+        "stream": row.schedule is None,
+        "reportIfEmpty": row.report_if_empty,
+        "active": row.active,
+        "lastNotifiedAt": iso(row.last_at) if row.last_at else None,
+        "failures": row.failures,
+        "lastError": row.last_error,
+    }
+
+
+@router.post("/queries/{name}/subscriptions", status_code=201)
+@key_optional
+async def subscribe(
+    name: _NAME, body: SubscriptionBody, request: Request, session: Session, caller: CurrentCaller
+) -> Response:
+    """Be told what a query finds anew, by webhook: each event once, signed with `signatureToken`."""
+    if body.stream == (body.schedule is not None):
+        detail = "either stream is true or a schedule is given"
+        raise InvalidRequest(errors=[FieldError("/schedule", "malformed", detail=detail)])
+    row = await subscriptions.named(session, caller, name)
+    made = await subscriptions.subscribe(
+        session,
+        caller,
+        row,
+        destination=body.dest,
+        secret=body.signature_token,
+        schedule=body.schedule,
+        report_if_empty=body.report_if_empty,
+        since=body.initial_record_time,
+    )
+    audit_subject(request, f"subscription:{made.id}")
+    location = f"/epcis/queries/{name}/subscriptions/{made.id}"
+    return JSONResponse(
+        {"subscriptionID": str(made.id)}, status_code=201, headers={**VERSIONS, "Location": location}
+    )
+
+
+@router.get("/queries/{name}/subscriptions")
+async def list_subscriptions(
+    name: _NAME,
+    session: Session,
+    caller: CurrentCaller,
+    per_page: _PER_PAGE = 30,
+    token: _TOKEN = None,
+) -> Response:
+    """The subscriptions of a query."""
+    row = await subscriptions.named(session, caller, name)
+    statement = subscriptions.subscriptions(caller, row.id)
+    rows, following = await page(session, statement, Subscription.id, PageQuery(cursor=token, limit=per_page))
+    headers = {**VERSIONS, **_next_link(f"/epcis/queries/{name}/subscriptions", per_page, following)}
+    return JSONResponse([_subscription_view(each) for each in rows], headers=headers)
+
+
+@router.get("/queries/{name}/subscriptions/{subscription_id}")
+async def get_subscription(
+    name: _NAME, subscription_id: str, session: Session, caller: CurrentCaller
+) -> Response:
+    """One subscription, and how its last delivery went."""
+    row = await subscriptions.named(session, caller, name)
+    found = await subscriptions.subscription(session, caller, row.id, subscription_id)
+    return JSONResponse(_subscription_view(found), headers=VERSIONS)
+
+
+@router.delete("/queries/{name}/subscriptions/{subscription_id}", status_code=204)
+async def unsubscribe(name: _NAME, subscription_id: str, session: Session, caller: CurrentCaller) -> Response:
+    """End a subscription."""
+    row = await subscriptions.named(session, caller, name)
+    await session.delete(await subscriptions.subscription(session, caller, row.id, subscription_id))
+    return Response(status_code=204, headers=VERSIONS)
+
+
+# ── streams over WebSocket ──
+
+_SCHEDULED: Final = ("second", "minute", "hour", "dayOfMonth", "month", "dayOfWeek")
+
+
+@router.websocket("/queries/{name}/events")
+async def stream_events(socket: WebSocket, name: str) -> None:
+    """What a named query finds anew, as it is recorded (`stream=true`) or by the schedule in the address."""
+    database: Database = socket.app.state.database
+    try:
+        async with database.reading() as session:
+            caller = await socket.app.state.authenticate(session, socket.headers.get("authorization"))
+            row = await subscriptions.named(session, caller, name)
+            state = await log.state(session, caller.ledger_id)
+        given = {field: socket.query_params[field] for field in _SCHEDULED if field in socket.query_params}
+        schedule = Schedule.read(given) if given else None
+    except Problem as problem:
+        code = 4401 if isinstance(problem, Unauthenticated) else 4404
+        await socket.close(code=code, reason=problem.code)
+        return
+    await socket.accept()
+    with suppress(WebSocketDisconnect, RuntimeError):
+        await _stream(socket, database, caller, row, schedule, state.size if state else 0)
+
+
+async def _stream(
+    socket: WebSocket,
+    database: Database,
+    caller: Caller,
+    row: NamedQuery,
+    schedule: Schedule | None,
+    told: int,
+) -> None:
+    query = subscriptions.parse(loads(row.query))
+    gone = asyncio.create_task(_until_gone(socket))
+    try:
+        while not gone.done():
+            pause = 1.0
+            if schedule is not None:
+                pause = max((schedule.after(now()) - now()).total_seconds(), 0.0)
+            await asyncio.wait([gone], timeout=pause)
+            if gone.done():
+                return
+            async with database.reading() as session:
+                rows, told = await subscriptions.since(session, caller, query, told)
+            if rows:
+                await socket.send_text(query_document(rows, query_name=row.name).decode())
+    finally:
+        gone.cancel()
+
+
+async def _until_gone(socket: WebSocket) -> None:
+    with suppress(WebSocketDisconnect):
+        while True:
+            await socket.receive_text()
+
+
+# ── top-level resources ──
+
+_RESOURCES: Final[dict[str, tuple[str, ...]]] = {
+    "epcs": (*EPC_NAMES, *CLASS_NAMES),
+    "bizSteps": ("bizStep",),
+    "bizLocations": ("bizLocation",),
+    "readPoints": ("readPoint",),
+    "dispositions": ("disposition",),
+}
+_Resource = Annotated[str, Path(json_schema_extra={"enum": [*_RESOURCES, "eventTypes"]})]
+
+
+def _require_known(resource: str) -> None:
+    if resource != "eventTypes" and resource not in _RESOURCES:
+        raise NotFound()
+
+
+def _collection(members: list[str], path: str, per_page: int, following: str | None) -> Response:
+    content = {"@context": CONTEXT, "type": "Collection", "member": members}
+    return JSONResponse(content, headers={**VERSIONS, **_next_link(path, per_page, following)})
+
+
+@router.get("/{resource}")
+async def list_resource(
+    resource: _Resource,
+    session: Session,
+    caller: CurrentCaller,
+    per_page: _PER_PAGE = 30,
+    token: _TOKEN = None,
+) -> Response:
+    """The values of one kind in the events the caller may read."""
+    _require_known(resource)
+    after = unquote(token) if token else None
+    if resource == "eventTypes":
+        values = await resources.kinds(session, caller, after=after, limit=per_page + 1)
+    else:
+        values = await resources.values(
+            session, caller, _RESOURCES[resource], after=after, limit=per_page + 1
+        )
+    following = quote(values[per_page - 1], safe="") if len(values) > per_page else None
+    return _collection(list(values[:per_page]), f"/epcis/{resource}", per_page, following)
+
+
+@router.get("/{resource}/{value:path}/events")
+async def resource_events(
+    resource: _Resource,
+    value: Annotated[str, Path(max_length=2000)],
+    request: Request,
+    session: Session,
+    caller: CurrentCaller,
+    media_type: WantedMediaType,
+    extensions: Extensions,
+    epc_format: WantedFormat = "No_Preference",
+) -> Response:
+    """The events that name this value, narrowed down by query parameters."""
+    _require_known(resource)
+    per_page, token, parameters = paging(request)
+    query = read_query(parameters, extensions)
+    if resource == "eventTypes":
+        query.kinds = (value,)
+    else:
+        query.key_tests.append(KeyTest(_RESOURCES[resource], (_value(resource, value),)))
+    found = await search(session, caller, query, per_page=per_page, token=token)
+    return events_response(request, found, media_type=media_type, epc_format=epc_format)
+
+
+def _value(resource: str, value: str) -> str:
+    return comparable(resources.expanded(resource, value))
+
+
+@router.get("/{resource}/{value:path}")
+async def get_resource(
+    resource: _Resource,
+    value: Annotated[str, Path(max_length=2000)],
+    session: Session,
+    caller: CurrentCaller,
+) -> Response:
+    """What hangs under one value: its events."""
+    _require_known(resource)
+    names = _RESOURCES.get(resource)
+    known = (
+        await resources.has_kind(session, caller, value)
+        if names is None
+        else await resources.has_value(session, caller, names, _value(resource, value))
+    )
+    if not known:
+        raise ResourceUnknown()
+    return _collection(["events"], f"/epcis/{resource}/{quote(value, safe='')}", 30, None)
+
+
+@router.get("")
+async def list_resources() -> Response:
+    """The top-level resources."""
+    members = ["capture", "events", "queries", *_RESOURCES, "eventTypes"]
+    return _collection(members, "/epcis", 30, None)

@@ -1,0 +1,86 @@
+"""Sending what a subscription found: signed, never into the private network.
+
+Standard Webhooks: `webhook-id` is the same for each attempt of one delivery, so that a receiver that got it
+and could not say so takes it once. `GS1-Signature` carries the same signature under the standard's name.
+"""
+
+import asyncio
+import base64
+import hmac
+import ipaddress
+import socket
+from hashlib import sha256
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+TIMEOUT: Final = 10.0
+_PORTS: Final = frozenset({80, 443, 8080, 8443})
+
+
+class DeliveryError(Exception):
+    """The delivery did not arrive, or may not be sent. The text says why."""
+
+
+def signature(secret: str, delivery_id: str, timestamp: int, body: bytes) -> str:
+    """`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` (Standard Webhooks)."""
+    signed = f"{delivery_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(secret.encode(), signed, sha256).digest()).decode()
+
+
+async def resolve(destination: str, *, allow_private: bool = False) -> tuple[str, str]:
+    """The address to connect to and the host it stands for.
+
+    The name is resolved once and the connection made to that address: a name that changes its mind in between
+    reaches nothing else. Raises DeliveryError for anything but http(s) to a public address.
+    """
+    parts = urlsplit(destination)
+    host = parts.hostname
+    if parts.scheme not in {"https", "http"} or host is None or parts.username or parts.password:
+        raise DeliveryError("the destination is an http or https address without user and password")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if not allow_private and port not in _PORTS:
+        raise DeliveryError(f"port {port} is none that webhooks are sent to")
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise DeliveryError(f"{host} cannot be resolved") from error
+    for *_, place in found:
+        address = ipaddress.ip_address(place[0])
+        if not allow_private and not address.is_global:
+            raise DeliveryError(f"{host} is not in the public network")
+    return str(found[0][4][0]), host
+
+
+async def deliver(
+    destination: str,
+    body: bytes,
+    *,
+    delivery_id: str,
+    timestamp: int,
+    secret: str | None,
+    allow_private: bool = False,
+) -> None:
+    """Sends one document. Raises DeliveryError unless the answer is 2xx."""
+    address, host = await resolve(destination, allow_private=allow_private)
+    parts = urlsplit(destination)
+    port = f":{parts.port}" if parts.port else ""
+    bracketed = f"[{address}]" if ":" in address else address
+    url = parts._replace(netloc=f"{bracketed}{port}").geturl()
+    headers = {
+        "Host": f"{host}{port}",
+        "Content-Type": "application/json",
+        "webhook-id": delivery_id,
+        "webhook-timestamp": str(timestamp),
+    }
+    if secret is not None:
+        signed = signature(secret, delivery_id, timestamp, body)
+        headers |= {"webhook-signature": signed, "GS1-Signature": signed}
+    try:
+        async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
+            answer = await client.post(url, content=body, headers=headers, extensions={"sni_hostname": host})
+    except httpx.HTTPError as error:
+        raise DeliveryError(f"{type(error).__name__}: {host} did not answer") from error
+    if not answer.is_success:
+        raise DeliveryError(f"{host} answered {answer.status_code}")
