@@ -167,7 +167,7 @@ class Deployment:
         self._ensure(
             f"the relayer {relayer} can pay for transactions",
             balance >= coins["least"],
-            partial(self.deployer.transfer, relayer, given, silent=True),
+            partial(self.deployer.transfer, relayer, given),
         )
 
     def finish(self) -> None:

@@ -82,7 +82,7 @@ class Session:
 
 def sent_by(account: Any) -> dict[str, Any]:
     """Brownie's transaction parameters."""
-    return {"from": account, "silent": True}
+    return {"from": account}
 
 
 def run(main: Callable[[Session], None]) -> None:

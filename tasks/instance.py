@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -39,10 +40,8 @@ def run(network: Network, port: int | None, rpc_port: int | None) -> None:
         return
     environment.setup()
     with _started(network, port, rpc_port) as (instance, supervisor):
-        journey = network.folder / "journey.done"
-        if not journey.exists() or journey.read_text() != _ledger_id(network):
+        if not _was_shown(network):
             show_journey(network, instance)
-            journey.write_text(_ledger_id(network))
         _say_where(network, instance)
         say("\nCtrl-C stops it; the next run goes on from here.")
         supervisor.watch()
@@ -59,9 +58,24 @@ def demo(network: Network, port: int | None, rpc_port: int | None) -> None:
 
 
 def show_journey(network: Network, instance: Instance) -> None:
-    """Runs the journey as its parties would: by HTTP, with their own keys. Raises TaskError if it fails."""
+    """Runs the journey as its parties would: by HTTP, with their own keys. Raises TaskError if it fails.
+
+    One that was cut off goes on where it was; after one that was completed, the next brings another invoice.
+    """
     command = [str(PYTHON), "-m", "scripts.journey", instance.api_url, str(ledger.parties_folder(network))]
+    if _was_shown(network):
+        command += ["--number", f"DEMO-{time.strftime('%Y%m%d-%H%M%S')}"]
     environment.run(*command, env=child_environment(NETWORK=network.name))
+    _journey_file(network).write_text(_ledger_id(network))
+
+
+def _was_shown(network: Network) -> bool:
+    file = _journey_file(network)
+    return file.exists() and file.read_text() == _ledger_id(network)
+
+
+def _journey_file(network: Network) -> Path:
+    return network.folder / "journey.done"
 
 
 def deploy(network: Network, rpc_port: int | None) -> None:

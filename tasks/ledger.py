@@ -48,7 +48,7 @@ def run_script(network: Network, url: str, name: str, **environment: str) -> Non
         assert script.stdout is not None  # noqa: S101 - it is a pipe
         for line in script.stdout:
             copy.write(line)
-            if line.startswith("  "):  # what our scripts say is indented
+            if line.startswith("  ") and "\x1b" not in line:  # our scripts indent, Brownie colours
                 print(line, end="", flush=True)
     if script.returncode:
         last = log.read_text().rstrip().rpartition("\n")[2].removeprefix("error: ")
