@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
 import {Parcel} from "../types/Receivable.sol";
+import {Settlement} from "../types/Settlement.sol";
 import {Confirmation, Terms} from "../types/Terms.sol";
 import {IReceivablesEvents} from "./IReceivablesEvents.sol";
 import {ISignedActions} from "./ISignedActions.sol";
@@ -64,12 +65,13 @@ interface IReceivablesCore is IERC1155, ISignedActions, IReceivablesEvents {
 
     /* OPERATORS: recorded versions of IFinancing, which have checked both sides' signatures */
 
-    /// @notice Moves sold units and marks them as such.
+    /// @notice Moves sold units, all of them in one currency, and marks them as such.
     /// @param acceptDispute Whether the buyer accepts that a lot of the receivable is under dispute.
     /// @return sent For each parcel the `sent` count of the buyer, from which `heldSince` counts.
+    /// @return currency The currency of the parcels.
     function sell(Parcel[] calldata parcels, address from, address to, bool acceptDispute)
         external
-        returns (uint64[] memory sent);
+        returns (uint64[] memory sent, Settlement currency);
 
     /* QUESTIONS */
 

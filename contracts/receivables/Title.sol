@@ -7,6 +7,7 @@ import {IReceivablesCore} from "../interfaces/IReceivablesCore.sol";
 import {HOLDER_SOLD} from "../types/Holder.sol";
 import {Parcel} from "../types/Receivable.sol";
 import {State} from "../types/State.sol";
+import {Settlement} from "../types/Settlement.sol";
 import {Units} from "./Units.sol";
 
 /// @title Who holds the units, and how they change hands
@@ -51,14 +52,16 @@ abstract contract Title is Units, IReceivablesCore {
     function sell(Parcel[] calldata parcels, address from, address to, bool acceptDispute)
         external
         onlyActiveOperator
-        returns (uint64[] memory sent)
+        returns (uint64[] memory sent, Settlement currency)
     {
         PARTICIPANTS.checkMove(from, to);
         uint256 count = parcels.length;
         sent = new uint64[](count);
         for (uint256 i = 0; i < count; ++i) {
             Parcel calldata parcel = parcels[i];
-            _checkParcel(parcel, from, acceptDispute);
+            Settlement its = _checkParcel(parcel, from, acceptDispute);
+            if (i == 0) currency = its;
+            else if (its.token() != currency.token()) revert ArgumentInvalid();
             sent[i] = _move(parcel.id, from, to, parcel.units, HOLDER_SOLD);
             emit TransferSingle(msg.sender, from, to, uint256(parcel.id), parcel.units);
         }

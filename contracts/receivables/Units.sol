@@ -15,12 +15,17 @@ abstract contract Units is Ledger {
         _;
     }
 
-    function _checkParcel(Parcel calldata parcel, address from, bool acceptDispute) internal view {
+    function _checkParcel(Parcel calldata parcel, address from, bool acceptDispute)
+        internal
+        view
+        returns (Settlement currency)
+    {
         bytes32 id = parcel.id;
         State state = _book.states[id].load();
         if (state.openDisputes() != 0 && !acceptDispute) revert UnderDispute(id);
         _checkTransferable(id, state);
-        _checkPart(id, from, parcel.units, _settlements[state.currency()]);
+        currency = _settlements[state.currency()];
+        _checkPart(id, from, parcel.units, currency);
         uint64 unpaid = Accounting.carried(_book, id, parcel.units);
         if (unpaid < parcel.minUnpaid) revert PaidSince(id, unpaid, parcel.minUnpaid);
     }

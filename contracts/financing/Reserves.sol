@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
+import {IFinancing} from "../interfaces/IFinancing.sol";
+import {Currency, Status} from "../types/Receivable.sol";
+import {Facts, Offer, Reserve} from "../types/Sale.sol";
+import {Sales} from "./Sales.sol";
+
+/// @title The deferred part of a price: whose it turns out to be
+abstract contract Reserves is Sales {
+    using SafeERC20 for IERC20;
+
+    /// Up to which amount credit notes on a buyer's units were made good out of reserves, so that no two sales of the
+    /// same receivable to the same buyer answer for one note.
+    mapping(address buyer => mapping(bytes32 id => uint64)) private _madeGood;
+
+    /// @inheritdoc IFinancing
+    function releaseReserve(Offer calldata offer, Facts calldata facts, address account) external {
+        bytes32 sale = _requireDone(offer, facts);
+        Reserve memory reserve = _reserves[sale];
+        if (reserve.open != 0) _divide(offer, sale, facts, reserve);
+
+        uint64 amount;
+        if (account == offer.buyer) (amount, reserve.toBuyer) = (reserve.toBuyer, 0);
+        else if (account == offer.seller) (amount, reserve.toSeller) = (reserve.toSeller, 0);
+        if (amount == 0) revert ReserveNotDue(sale, account);
+        PARTICIPANTS.checkNotSuspended(account);
+        address payout = PARTICIPANTS.account(account).payout;
+        (, Currency memory currency) = RECEIVABLES.currencyOf(offer.token);
+        _reserves[sale] = reserve;
+        emit ReservePaid(sale, account, payout, amount);
+
+        IERC20(offer.token).safeTransfer(payout, uint256(amount) * 10 ** currency.exponent);
+    }
+
+    /// @inheritdoc IFinancing
+    function reserveOf(bytes32 sale) external view returns (Reserve memory) {
+        return _reserves[sale];
+    }
+
+    /// Says what of the open reserve is whose by now.
+    function _divide(Offer calldata offer, bytes32 sale, Facts calldata facts, Reserve memory reserve)
+        private
+    {
+        (uint64 toBuyer, uint64 toSeller) = (reserve.toBuyer, reserve.toSeller);
+        bool ended = true;
+        bool lost;
+        for (uint256 i = 0; i < offer.parcels.length; ++i) {
+            bytes32 id = offer.parcels[i].id;
+            uint64 good =
+                _makeGood(offer.buyer, id, facts.reduced.length == 0 ? 0 : facts.reduced[i], reserve.open);
+            reserve.open -= good;
+            reserve.toBuyer += good;
+            Status status = RECEIVABLES.statusOf(id);
+            if (status == Status.WrittenOff) lost = true;
+            else if (status != Status.Settled) ended = false;
+        }
+        if (ended) {
+            if (lost) reserve.toBuyer += reserve.open;
+            else reserve.toSeller += reserve.open;
+            reserve.open = 0;
+        }
+        emit ReserveDue(sale, reserve.toBuyer - toBuyer, reserve.toSeller - toSeller);
+    }
+
+    /// What credit notes took from the buyer's units since the sale and no reserve made good yet, up to `most`.
+    function _makeGood(address buyer, bytes32 id, uint64 before, uint64 most) private returns (uint64 good) {
+        uint64 done = _madeGood[buyer][id];
+        if (done < before) done = before;
+        good = RECEIVABLES.holding(id, buyer).reduced - done;
+        if (good > most) good = most;
+        if (good != 0) _madeGood[buyer][id] = done + good;
+    }
+}
