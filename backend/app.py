@@ -136,7 +136,7 @@ def create_app(
         summary="Receivables finance and supply-chain provenance on an EVM chain",
         lifespan=lifespan,
         redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
+        generate_unique_id_function=openapi.operation_id,
     )
     app.state.settings = settings
     app.state.database = database
