@@ -4,6 +4,8 @@ import asyncio
 import json
 import logging
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 from rich.progress import Progress
@@ -27,6 +29,14 @@ def serve(*, with_loops: bool) -> None:
     asyncio.run(_serve(settings, with_loops=with_loops))
 
 
+class _Server(uvicorn.Server):
+    """Leaves signals to us: uvicorn's own handling makes an orderly end look like a failure."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
 async def _serve(settings: Settings, *, with_loops: bool) -> None:
     ledger = Ledger.open(settings)
     try:
@@ -42,7 +52,10 @@ async def _serve(settings: Settings, *, with_loops: bool) -> None:
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
-        await uvicorn.Server(config).serve()
+        server = _Server(config)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, setattr, server, "should_exit", True)
+        await server.serve()
     finally:
         await ledger.close()
 

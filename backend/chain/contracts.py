@@ -122,6 +122,7 @@ class Contracts:
         self.chain_id = chain_id
         self.first_block = first_block
         """The first block that can hold one of our events."""
+        self.first_hash = first_hash
         self._by_name = {contract.name: contract for contract in contracts}
         anchor = self._by_name["Participants"].address
         self.ledger_id = uuid5(NAMESPACE_URL, f"tallystick:{chain_id}:{first_hash}:{anchor}")

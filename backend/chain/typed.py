@@ -15,7 +15,7 @@ from eth_utils.crypto import keccak
 
 from backend.chain.abi import Item
 
-_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _DOMAIN = [
     {"name": "name", "type": "string"},
     {"name": "version", "type": "string"},
@@ -91,7 +91,7 @@ def recover(digest_: bytes, signature: str) -> str:
     if raw[64] not in (27, 28):
         raise SignatureFormError(f"the last byte of a signature (v) is 27 or 28; here it is {raw[64]}")
     r, s = int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:64], "big")
-    if not (0 < r < _ORDER and 0 < s <= _ORDER // 2):
+    if not (0 < r < ORDER and 0 < s <= ORDER // 2):
         raise SignatureFormError("the signature's numbers are out of range, or its s is not the lower one")
     try:
         key = PublicKey.from_signature_and_message(raw[:64] + bytes([raw[64] - 27]), digest_, hasher=None)

@@ -27,7 +27,7 @@ class CatalogueError(Exception):
     """A message catalogue contradicts itself; the text says where."""
 
 
-def text(code: str, locale: Locale = "en", **params: object) -> str:
+def text(code: str, locale: Locale = "en", /, **params: object) -> str:
     """The text of `code` in `locale` with its placeholders filled.
 
     Raises KeyError when the code or a parameter is missing: both are mistakes of ours, not of the reader.

@@ -77,6 +77,22 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url.render_as_string(hide_password=False)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/deeper/new.sqlite"
+        return
+    engine, _ = request.getfixturevalue("postgresql_schema")
+    schema = f"test_{uuid7().hex}"
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    url = make_url(POSTGRESQL).update_query_dict({"options": f"-csearch_path={schema}"})
+    yield url.render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+
+
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
     """An empty database with all tables, once on SQLite and once on PostgreSQL."""

@@ -1,35 +1,14 @@
 """The migrations make the tables that the code declares, on both databases."""
 
 import asyncio
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import MetaData, create_engine, make_url, text
+from sqlalchemy import MetaData, create_engine, make_url
 
 from backend.kit.database import Database
-from backend.kit.ids import uuid7
 from backend.migrations import declared_tables
 from backend.migrations.upgrade import check, newest, upgrade
-from tests.backend.conftest import POSTGRESQL
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a database without any table."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/deeper/new.sqlite"
-        return
-    engine, _ = request.getfixturevalue("postgresql_schema")
-    schema = f"test_{uuid7().hex}"
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    url = make_url(POSTGRESQL).update_query_dict({"options": f"-csearch_path={schema}"})
-    yield url.render_as_string(hide_password=False)
-    with engine.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
 
 
 def ours() -> MetaData:
