@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import and_, exists, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from backend.chain.packing import Parcel
 from backend.chain.repository import Attempt, Lane, Operation, Transaction
 from backend.kit.clock import now
+from backend.kit.ids import uuid7
 
 LEASE = timedelta(seconds=15)
 IN_FLIGHT = ("allocated", "signed", "accepted")
@@ -96,43 +98,58 @@ async def queue(session: AsyncSession, ledger_id: UUID, limit: int) -> Sequence[
     return (await session.scalars(statement)).all()
 
 
-async def allocate(
-    session: AsyncSession, lane: Lane, target: str, data: bytes, gas: int, operations: Sequence[UUID]
-) -> Transaction | None:
-    """A transaction with the lane's next nonce for these operations, in order.
+async def allocate(session: AsyncSession, lane: Lane, parcels: Sequence[Parcel]) -> Sequence[Transaction]:
+    """A transaction with the lane's next nonce for each parcel, in order, and its operations put into it.
 
-    None, and no nonce used, if any of them was cancelled or taken since it was read.
+    A parcel with an operation that was cancelled or taken since it was read is left out, and uses no nonce.
     """
-    transaction = Transaction(
-        ledger_id=lane.ledger_id, signer=lane.signer, nonce=lane.next_nonce, target=target, data=data, gas=gas
-    )
-    moment = now()
-    free = select(func.count()).where(
-        Operation.id.in_(operations),
+    wanted = [each for parcel in parcels for each in parcel.operations]
+    statement = select(Operation.id).where(
+        Operation.id.in_(wanted),
         Operation.transaction_id.is_(None),
         Operation.status == "pending",
         Operation.cancel_requested.is_(False),
     )
-    if await session.scalar(free) != len(operations):
-        return None
-    session.add(transaction)
-    await session.flush()
-    for item, operation_id in enumerate(operations):
-        taken = await session.execute(
-            update(Operation)
-            .where(Operation.id == operation_id, Operation.transaction_id.is_(None))
-            .values(
-                transaction_id=transaction.id,
-                item=item,
-                sub_status="allocated",
-                last_action="assign-nonce",
-                last_action_at=moment,
-            )
+    free = set((await session.scalars(statement.with_for_update())).all())
+    moment = now()
+    made: list[Transaction] = []
+    placed: list[dict[str, Any]] = []
+    for parcel in parcels:
+        if not free.issuperset(parcel.operations):
+            continue
+        transaction = Transaction(
+            id=uuid7(),
+            ledger_id=lane.ledger_id,
+            signer=lane.signer,
+            nonce=lane.next_nonce,
+            target=parcel.target,
+            data=parcel.data,
+            gas=parcel.gas,
         )
-        if not _changed(taken):
-            raise LeaseLost(f"operation {operation_id} was taken by another worker")
-    lane.next_nonce += 1
-    return transaction
+        lane.next_nonce += 1
+        made.append(transaction)
+        placed += [
+            {
+                "id": operation_id,
+                "transaction_id": transaction.id,
+                "item": item,
+                "sub_status": "allocated",
+                "last_action": "assign-nonce",
+                "last_action_at": moment,
+            }
+            for item, operation_id in enumerate(parcel.operations)
+        ]
+    if made:
+        session.add_all(made)
+        await session.flush()
+        await session.execute(update(Operation), placed)
+    return made
+
+
+async def rows(session: AsyncSession, transaction_ids: Sequence[UUID]) -> dict[UUID, Transaction]:
+    """These transactions as they are now, by id."""
+    statement = select(Transaction).where(Transaction.id.in_(transaction_ids))
+    return {row.id: row for row in await session.scalars(statement)}
 
 
 async def holes(session: AsyncSession, ledger_id: UUID, signer: str, mined: int) -> list[int]:

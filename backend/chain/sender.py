@@ -8,10 +8,12 @@ open while it waits for a node. One worker at a time allocates from a lane (chai
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
@@ -151,8 +153,7 @@ class Sender:
         parcels = packing.pack(self.contracts, candidates, limit)[:room]
         async with self.database.transaction() as session:
             lane = await lanes.held(session, self.ledger_id, self.signer.address, self.holder)
-            for parcel in parcels:
-                await lanes.allocate(session, lane, parcel.target, parcel.data, parcel.gas, parcel.operations)
+            await lanes.allocate(session, lane, parcels)
             for operation, revert in refused:
                 row = await session.get(Operation, operation.id, with_for_update=True)
                 if row is not None and row.transaction_id is None:
@@ -201,8 +202,9 @@ class Sender:
         moment = now()
         async with self.database.transaction() as session:
             await lanes.held(session, self.ledger_id, self.signer.address, self.holder)
+            rows = await lanes.rows(session, [each.id for each in unsigned])
             for transaction, form in zip(unsigned, signed, strict=True):
-                row = await session.get_one(Transaction, transaction.id)
+                row = rows[transaction.id]
                 if row.status != "allocated":
                     continue
                 row.status, row.signed_at = "signed", moment
@@ -251,22 +253,28 @@ class Sender:
             return False
         answers = await self.rpc.send([attempt.raw for _, attempt in due])
         moment = now()
+        noted: dict[tuple[str, str], list[UUID]] = defaultdict(list)
         async with self.database.transaction() as session:
+            rows = await lanes.rows(session, [transaction.id for transaction, _ in due])
+            newest = {id_: known[-1] for id_, known in (await lanes.attempts(session, list(rows))).items()}
             for (transaction, attempt), sent in zip(due, answers, strict=True):
-                row = await session.get_one(Transaction, transaction.id)
-                form = await session.get_one(Attempt, attempt.id)
+                row, form = rows[transaction.id], newest[transaction.id]
+                if form.id != attempt.id:
+                    continue
                 form.sends += 1
                 form.last_sent_at, form.last_answer = moment, sent.text[:300]
                 if sent.answer in (Answer.ACCEPTED, Answer.KNOWN):
                     form.accepted_at = form.accepted_at or moment
                     if row.status == "signed":
                         row.status, row.accepted_at = "accepted", row.accepted_at or moment
-                        await lanes.note(session, [row.id], "accepted", "submit", moment)
-                else:
-                    log.warning("nonce %s: %s (%s)", row.nonce, sent.answer, sent.text)
-                    await lanes.note(session, [row.id], row.status, f"submit:{sent.answer}", moment)
-                    if sent.answer is Answer.NEVER and not form.empty:
-                        await self._give_up(session, row, sent.text)
+                        noted["accepted", "submit"].append(row.id)
+                    continue
+                log.warning("nonce %s: %s (%s)", row.nonce, sent.answer, sent.text)
+                noted[row.status, f"submit:{sent.answer}"].append(row.id)
+                if sent.answer is Answer.NEVER and not form.empty:
+                    await self._give_up(session, row, sent.text)
+            for (status, action), ids in noted.items():
+                await lanes.note(session, ids, status, action, moment)
         return any(sent.answer is Answer.ACCEPTED for sent in answers)
 
     async def _give_up(self, session: Any, transaction: Transaction, why: str) -> None:

@@ -4,8 +4,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from backend.chain import lanes, outbox
 from backend.chain.abi import AbiError
 from backend.chain.contracts import Contracts, Revert
@@ -56,10 +54,13 @@ class Tracker:
         if foreign and not await self._used_elsewhere(foreign):
             foreign = []
         async with self.database.transaction() as session:
+            touched = [*found, *(each.id for each in foreign)]
+            rows = await lanes.rows(session, touched)
+            carried = await lanes.operations_of(session, touched)
             for (tx, form, receipt), reason in zip(hits, reasons, strict=True):
-                await self._mine(session, tx, form, receipt, reason)
+                self._mine(rows[tx.id], carried[tx.id], form, receipt, reason)
             for each in foreign:
-                await self._lose(session, each)
+                self._lose(rows[each.id], carried[each.id])
         return bool(hits or foreign)
 
     async def _receipts(self, hashes: Sequence[str]) -> list[Mapping[str, Any] | None]:
@@ -87,15 +88,14 @@ class Tracker:
         data = answer.revert if isinstance(answer, NodeError) else None
         return self.contracts.decode_revert(data or b"")
 
-    async def _mine(
+    def _mine(
         self,
-        session: AsyncSession,
-        transaction: Transaction,
+        row: Transaction,
+        operations: Sequence[Operation],
         form: Attempt,
         receipt: Mapping[str, Any],
         reason: Revert | None,
     ) -> None:
-        row = await session.get_one(Transaction, transaction.id)
         if row.status not in lanes.IN_FLIGHT:
             return
         moment = now()
@@ -104,7 +104,6 @@ class Tracker:
         row.mined_hash, row.block_hash = form.hash, receipt["blockHash"]
         row.block_number, row.gas_used = int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)
         row.succeeded, row.reopened = reason is None, False
-        operations = (await lanes.operations_of(session, [row.id]))[row.id]
         if form.empty:
             self._put_back(operations)
             return
@@ -157,12 +156,13 @@ class Tracker:
         final = int(await self.rpc.call("eth_getTransactionCount", self.signer, depth), 16)
         return all(each.nonce < final for each in missing)
 
-    async def _lose(self, session: AsyncSession, transaction: Transaction) -> None:
+    def _lose(self, row: Transaction, operations: Sequence[Operation]) -> None:
         """The nonce was used by somebody else with the relayer's key; what it carried is sent anew."""
-        row = await session.get_one(Transaction, transaction.id)
+        if row.status not in lanes.IN_FLIGHT:
+            return
         log.error("nonce %s of %s was used by a transaction that is not ours", row.nonce, row.signer)
         row.status = "lost"
-        self._put_back((await lanes.operations_of(session, [row.id]))[row.id])
+        self._put_back(operations)
 
     async def _confirm(self, head: int) -> bool:
         """Ends what is deep enough, after looking whether it still stands in the same block."""
@@ -175,9 +175,10 @@ class Tracker:
         receipts = await self._receipts([each.mined_hash or "" for each in deep])
         moment = now()
         async with self.database.transaction() as session:
-            carried = await lanes.operations_of(session, [each.id for each in deep])
+            rows = await lanes.rows(session, [each.id for each in deep])
+            carried = await lanes.operations_of(session, list(rows))
             for transaction, receipt in zip(deep, receipts, strict=True):
-                row = await session.get_one(Transaction, transaction.id)
+                row = rows[transaction.id]
                 if row.status != "mined" or row.mined_hash != transaction.mined_hash:
                     continue
                 if receipt is None or receipt["blockHash"] != row.block_hash:

@@ -105,6 +105,8 @@ async def test_killed_at_any_moment_each_operation_happens_once(
     assert sorted(await counted(rpc, deployed)) == list(range(1, value + 1))
     health = processes.wait_for("/readyz").json()
     assert health["checks"]["index"]["ok"]
+    await rpc.call("evm_setIntervalMining", 0)
+    processes.wait_for("/readyz")
     assert processes.terminate("worker") == 0
     assert processes.terminate("api") == 0
     doctor = processes.run("doctor")
