@@ -151,6 +151,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ledger_id", "name", "value", "sequence", name=op.f("pk_epcis_keys")),
     )
     op.create_table(
+        "epcis_queries",
+        sa.Column("name", sa.String(length=200), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_epcis_queries")),
+        sa.UniqueConstraint(
+            "ledger_id", "party_id", "name", name=op.f("uq_epcis_queries_ledger_id_party_id_name")
+        ),
+    )
+    with op.batch_alter_table("epcis_queries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_epcis_queries_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_epcis_queries_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
         "epcis_readers",
         sa.Column("ledger_id", sa.Uuid(), nullable=False),
         sa.Column("party_id", sa.Uuid(), nullable=False),
@@ -531,6 +548,40 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_attempts_transaction_id"), ["transaction_id"], unique=False)
+
+    op.create_table(
+        "epcis_subscriptions",
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("query_id", sa.Uuid(), nullable=False),
+        sa.Column("destination", sa.String(length=2000), nullable=False),
+        sa.Column("secret", sa.String(length=200), nullable=True),
+        sa.Column("schedule", columns.Json, nullable=True),
+        sa.Column("report_if_empty", sa.Boolean(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("next_at", columns.UtcTime(), nullable=False),
+        sa.Column("told", sa.BigInteger(), nullable=False),
+        sa.Column("delivery_id", sa.Uuid(), nullable=True),
+        sa.Column("delivery_end", sa.BigInteger(), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("last_error", sa.String(length=300), nullable=True),
+        sa.Column("last_at", columns.UtcTime(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["query_id"],
+            ["epcis_queries.id"],
+            name=op.f("fk_epcis_subscriptions_query_id_epcis_queries"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_epcis_subscriptions")),
+    )
+    with op.batch_alter_table("epcis_subscriptions", schema=None) as batch_op:
+        batch_op.create_index("ix_epcis_subscriptions_due", ["ledger_id", "active", "next_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_epcis_subscriptions_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_epcis_subscriptions_party_id"), ["party_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_epcis_subscriptions_query_id"), ["query_id"], unique=False)
 
     op.create_table(
         "invoice_documents",
@@ -950,6 +1001,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_invoice_documents_invoice_id"))
 
     op.drop_table("invoice_documents")
+    with op.batch_alter_table("epcis_subscriptions", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_epcis_subscriptions_query_id"))
+        batch_op.drop_index(batch_op.f("ix_epcis_subscriptions_party_id"))
+        batch_op.drop_index(batch_op.f("ix_epcis_subscriptions_ledger_id"))
+        batch_op.drop_index("ix_epcis_subscriptions_due")
+
+    op.drop_table("epcis_subscriptions")
     with op.batch_alter_table("attempts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_attempts_transaction_id"))
 
@@ -1023,6 +1081,11 @@ def downgrade() -> None:
     op.drop_table("idempotent_requests")
     op.drop_table("fingerprint_key_sets")
     op.drop_table("epcis_readers")
+    with op.batch_alter_table("epcis_queries", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_epcis_queries_party_id"))
+        batch_op.drop_index(batch_op.f("ix_epcis_queries_ledger_id"))
+
+    op.drop_table("epcis_queries")
     op.drop_table("epcis_keys")
     with op.batch_alter_table("chain_events", schema=None) as batch_op:
         batch_op.drop_index("ix_chain_events_tx")
