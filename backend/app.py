@@ -15,6 +15,7 @@ import backend.parties.api
 import backend.provenance.api
 import backend.provenance.log.api
 import backend.provenance.query.api
+import backend.provenance.trace.api
 import backend.receivables.api
 import backend.verification.api
 import backend.verification.invoices
@@ -56,6 +57,7 @@ ROUTERS: list[APIRouter] = [
     backend.provenance.log.api.router,
     backend.provenance.api.router,
     backend.provenance.query.api.router,
+    backend.provenance.trace.api.router,
 ]
 """Every room's routes."""
 
