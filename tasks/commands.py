@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks import chains, environment, instance, suite
+from tasks import chains, environment, gas, instance, suite
 from tasks.console import TaskError, say
 from tasks.networks import NETWORKS, Network, network_named
 from tasks.processes import stop_other
@@ -80,6 +80,12 @@ def contracts(options: Options) -> None:
         suite.run_lanes([brownie_part] if options.rest else [suite.forge_part(), brownie_part])
 
 
+def measure_gas(_: Options) -> None:
+    """measure what each operation costs and compare with bench/gas.json (UPDATE=1 writes it)"""
+    environment.setup()
+    gas.measure()
+
+
 def stop(options: Options) -> None:
     """stop what `run` or `chain` started for this network in another terminal"""
     stopped = [stop_other(options.network.folder / "run" / part) for part in ("instance", "chain")]
@@ -108,6 +114,7 @@ COMMANDS: dict[str, Callable[[Options], None]] = {
     "test": test,
     "lint": lint,
     "contracts": contracts,
+    "gas": measure_gas,
     "stop": stop,
 }
 

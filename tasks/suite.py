@@ -4,6 +4,7 @@ import contextlib
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -68,6 +69,11 @@ def forge_part() -> Part:
     return Part("forge", [str(native_binary("forge")), "test"], _forge)
 
 
+def gas_part() -> Part:
+    """The comparison of gas figures with those agreed."""
+    return Part("gas", [sys.executable, "-m", "tasks", "gas"], _one)
+
+
 def brownie_part(program: Program, url: str, arguments: list[str]) -> Part:
     """The Brownie suite on a running chain: all of it, or what `arguments` select, or on Ganache, which is
     slow, what is marked as a main path."""
@@ -94,7 +100,7 @@ def run_all() -> None:
     """Runs everything; raises TaskError if anything failed."""
     with chains.throwaway("anvil") as anvil, chains.throwaway("ganache") as ganache:
         on_chains = [brownie_part("anvil", anvil, []), brownie_part("ganache", ganache, [])]
-        run_lanes([*lint_parts(), forge_part(), *on_chains], python_parts())
+        run_lanes([*lint_parts(), forge_part(), gas_part(), *on_chains], python_parts())
 
 
 def run_lanes(*lanes: list[Part]) -> None:
