@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from lxml import etree
 
-from backend.invoices.formats import cii, pdf, ubl, xml
+from backend.invoices.formats import archive, cii, fapiao, json, pdf, sheets, ubl, xml
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.model import Format, Invoice
 
@@ -27,6 +27,16 @@ def read_with_xml(data: bytes) -> tuple[Invoice, etree._Element | None]:
             raise Unreadable("pdf-without-data")
         invoice, root = read_xml(xml.unwrap(xml.parse(embedded)))
         return _inside_pdf(invoice), root
+    if kind == "json":
+        return json.read(data), None
+    if kind == "zip":
+        container = archive.open_archive(data)
+        if fapiao.is_ofd(container):
+            return fapiao.parse_ofd(container), None
+        if sheets.is_workbook(container):
+            return sheets.only_row(sheets.workbook(data)), None
+    if kind == "text" and sheets.looks_like_one(data):
+        return sheets.only_row(sheets.csv_rows(data)), None
     raise Unreadable(f"file-is-{kind}")
 
 
@@ -55,6 +65,8 @@ def read_xml(root: etree._Element) -> tuple[Invoice, etree._Element]:
         return ubl.parse(root), root
     if xml.local(root) in cii.ROOTS:
         return cii.parse(root), root
+    if xml.local(root) == fapiao.ROOT:
+        return fapiao.parse(root), root
     raise Unreadable("xml-is-no-invoice", root=xml.local(root)[:80])
 
 

@@ -173,7 +173,7 @@ def test_a_value_that_is_none_becomes_an_issue_and_not_a_guess(old: str, new: st
     [
         (b"", "file-is-empty"),
         (b" \n", "file-is-empty"),
-        (b"PK\x03\x04rest", "file-is-zip"),
+        (b"PK\x03\x04rest", "zip-broken"),
         (b'{"a": 1}', "file-is-json"),
         (b"just words", "file-is-text"),
         (b"\x89PNG\r\n\x1a\n\0\0", "file-is-unknown"),
