@@ -9,7 +9,8 @@ from backend.chain.projections import Event
 from backend.financing import repository
 from backend.financing.repository import Sale
 
-_STATUS = {"Sold": "done", "CashAwaited": "locked", "CashAcknowledged": "done", "SaleLapsed": "lapsed"}
+_LATER = {"CashAcknowledged": "done", "SaleLapsed": "lapsed"}
+_TERMS = ("token", "price", "reserve", "recourse", "repurchasePrice", "agreement", "law", "until")
 
 
 class Sales:
@@ -28,17 +29,17 @@ class Sales:
         """Makes the sale's row what its events say."""
         row: Sale | None = None
         for event in events:
-            if event.name in {"Sold", "CashAwaited"}:
+            if event.name == "OfferAccepted":
                 row = Sale(
                     ledger_id=ledger_id,
                     sale=key,
                     seller=event.args["seller"],
                     buyer=event.args["buyer"],
-                    offer=event.args["offer"],
-                    status=_STATUS[event.name],
+                    offer={name: event.args[name] for name in _TERMS},
+                    status="locked" if event.args["until"] else "done",
                     time=event.block_time,
                     tx_hash=event.tx_hash,
                 )
-            elif row is not None and event.name in _STATUS:
-                row.status = _STATUS[event.name]
+            elif row is not None and event.name in _LATER:
+                row.status = _LATER[event.name]
         await repository.replace_sale(session, ledger_id, key, row)

@@ -57,6 +57,7 @@ class Sale(Base):
     seller: Mapped[str] = mapped_column(Address, index=True)
     buyer: Mapped[str] = mapped_column(Address, index=True)
     offer: Mapped[dict[str, Any]] = mapped_column(Json)
+    """What its acceptance says of it: token, price, reserve, recourse, agreement, law."""
     status: Mapped[str] = mapped_column(String(20))
     """done, locked (cash is awaited), lapsed."""
     time: Mapped[datetime] = mapped_column(UtcTime)

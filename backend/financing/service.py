@@ -5,6 +5,7 @@ prepared ──the buyer signs──► open ──the seller signs──► acc
                                 └─ past its expiry it can no longer be accepted
 """
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -160,7 +161,7 @@ async def prepare_offer(desk: Desk, bid: Bid) -> ActionRecord:
         "lockTime": 0,
         "expiry": int(bid.expires_at.timestamp()),
         "signer": bid.wallet,
-        "nonce": await desk.actions.next_nonce(desk.session, desk.ledger_id, buyer),
+        "salt": secrets.randbits(128),
     }
     action = await desk.prepare(
         "Offer",
@@ -315,6 +316,6 @@ def _second(signatures: Sequence[Signature]) -> str:
 
 def _numbers(terms: dict[str, Any]) -> dict[str, Any]:
     """The offer's message with its integers as integers, as the ABI takes them."""
-    text = {"price", "reserve", "recourse", "repurchasePrice", "lockTime", "expiry", "nonce"}
+    text = {"price", "reserve", "recourse", "repurchasePrice", "lockTime", "expiry", "salt"}
     parcels = [{**p, "units": int(p["units"]), "minUnpaid": int(p["minUnpaid"])} for p in terms["parcels"]]
     return {key: int(value) if key in text else value for key, value in terms.items()} | {"parcels": parcels}

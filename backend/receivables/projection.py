@@ -12,7 +12,7 @@ from backend.receivables import repository
 from backend.receivables.model import State, fold
 from backend.receivables.repository import Holding, ReceivableState, TimelineEntry
 
-_CONTRACTS = {"Receivables", "Fingerprints", "Financing"}
+_CONTRACTS = {"Receivables", "Fingerprints"}
 
 
 class Receivables:
@@ -50,8 +50,6 @@ def _by_receivable(event: Event) -> list[tuple[str, Event]]:
             )
             for number, value in pairs
         ]
-    if event.name in {"Sold", "CashAwaited"}:
-        return [(parcel["id"], event) for parcel in event.args["offer"]["parcels"]]
     named = event.args.get("id")
     if isinstance(named, int):
         return [(_hex(named), event)]

@@ -53,7 +53,7 @@ PARCEL = "Parcel(bytes32 id,uint64 units,uint64 minUnpaid)"
 OFFER = (
     "Offer(address buyer,address seller,Parcel[] parcels,address token,uint64 price,uint64 reserve,"
     "uint8 recourse,uint64 repurchasePrice,bool acceptDispute,bytes32 agreement,bytes32 law,uint32 lockTime,"
-    "uint40 expiry,address signer,uint256 nonce)"
+    "uint40 expiry,address signer,uint256 salt)"
 )
 """A buyer's offer (`contracts/types/Sale.sol`) and the units it is for."""
 

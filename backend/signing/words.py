@@ -95,7 +95,7 @@ class _Writer:
             "offer-until",
             expiry=self.when(offer["expiry"]),
             signer=self.who(offer["signer"]),
-            nonce=offer["nonce"],
+            salt=offer["salt"],
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from backend.invoices.model import Party as StatedParty
 from scripts.journey.paper import ROOT, Paper
 from scripts.journey.party import JourneyError, Party
-from scripts.journey.story import Cast
+from scripts.journey.stage import Cast
 from scripts.parties import PartyFolder
 from tasks.networks import Network
 

@@ -1,79 +1,44 @@
 """The steps of the journey, in order. Each does what is missing and ends when the chain shows it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from typing import Any
 
 from scripts.journey import goods
-from scripts.journey.chain import Chain
 from scripts.journey.goods import Trade
-from scripts.journey.paper import Paper, reformatted
+from scripts.journey.paper import reformatted
 from scripts.journey.party import JourneyError, Party, RefusedError, wait_for
+from scripts.journey.stage import Stage
 
 _TENOR = timedelta(days=90)
 _OFFERS = {"bank-one": (0.061, False), "bank-two": (0.052, False)}
 """Annual rate and recourse that each bank offers at."""
+_PROVED = (
+    "claim",
+    "signature",
+    "signer",
+    "document",
+    "fingerprint",
+    "slot",
+    "received",
+    "match",
+    "anchored-before",
+)
+"""What a bank must see proved before it offers: who owes, that it signed, for which invoice, that there is no
+other claim for it, that the goods arrived, and that all this was recorded before."""
 _PASSED_ON = 30  # percent
 _FIRST_PAYMENT = 40  # percent
 
 
-@dataclass
-class Cast:
-    """Who takes part."""
-
-    supplier: Party
-    buyer: Party
-    banks: dict[str, Party]
-    rival: Party
-    operator: Party
+class Story(Stage):
+    """The steps; their docstrings are what is shown."""
 
     @property
-    def parties(self) -> list[Party]:
-        return [self.supplier, self.buyer, *self.banks.values(), self.rival]
-
-
-@dataclass
-class Story:
-    """The journey so far: what one step finds and the next needs."""
-
-    cast: Cast
-    chain: Chain
-    paper: Paper
-    deployment: Any
-    invoice: dict[str, Any] = field(default_factory=dict)
-    claim: dict[str, Any] = field(default_factory=dict)
-    offer: dict[str, Any] = field(default_factory=dict)
-    buyer_of_claim: Party | None = None
-    receiver: Party | None = None
-
-    @property
-    def key(self) -> str:
-        """The receivable's id on the chain."""
-        return str(self.claim["chain_id"])
-
-    @property
-    def place(self) -> str:
-        return str(self.claim["links"]["self"])
-
-    @property
-    def amount(self) -> int:
-        return int(self.claim["amount"]["minor"])
-
-    @property
-    def part(self) -> int:
+    def _part(self) -> int:
         """The units that the bank passes on."""
         return self.amount * _PASSED_ON // 100
-
-    def money(self, minor: int) -> str:
-        """Minor units as people read them."""
-        currency, digits = (
-            self.claim["amount"]["currency"],
-            len(self.claim["amount"]["text"].partition(".")[2]),
-        )
-        return f"{currency} {minor / 10**digits:,.{digits}f}" if digits else f"{currency} {minor:,}"
 
     # ── invoice and goods ──
 
@@ -166,7 +131,7 @@ class Story:
         wait_for(
             "the confirmation on the chain", lambda: self.chain.status(self.key) in {"confirmed", "settled"}
         )
-        self._indexed(lambda claim: claim["chain"] is not None)
+        self.indexed(lambda claim: claim["chain"] is not None)
         yield f"on the chain: {self.key}"
 
     def anchored(self) -> Iterator[str]:
@@ -182,16 +147,25 @@ class Story:
         """The banks are shown the claim and open the verification report"""
         for bank in self.cast.banks.values():
             self.cast.supplier.post(f"{self.place}/invitations", {"party_id": bank.party_id})
+        if self.sold():
+            yield "sold already"
+            return
         bank = self.cast.banks["bank-one"]
         report = bank.get(f"{self.place}/verification")
         for check in report["checks"]:
-            yield f"{check['result']}: {check['words']['en'] if 'words' in check else check['id']}"
+            if check["outcome"] != "not-applicable":
+                yield f"{check['outcome']:<12}{check['title']}: {check['text']}"
+        outcomes = {check["check"]: check["outcome"] for check in report["checks"]}
+        missing = [name for name in _PROVED if outcomes.get(name) != "pass"]
+        if missing:
+            raise JourneyError(f"the report does not say pass to: {', '.join(missing)}")
+        yield report["sum"]["text"]
 
     # ── sale ──
 
     def offers(self) -> Iterator[str]:
         """Two banks offer"""
-        if self._sold():
+        if self.sold():
             yield "sold already"
             return
         days = (datetime.fromisoformat(self.claim["due_date"]).date() - datetime.now(UTC).date()).days
@@ -201,7 +175,7 @@ class Story:
             if any(each["status"] in {"open", "accepted", "sold"} for each in mine):
                 continue
             price = int(self.amount / (1 + rate * days / 365))
-            self._permit(bank, "Financing", "purchases", price)
+            self.permit(bank, "Financing", "purchases", price)
             body = {
                 "receivables": [{"receivable_id": self.claim["id"]}],
                 "price": price,
@@ -220,9 +194,9 @@ class Story:
             yield f"{each['buyer_name']}: {each['words']['en']}"
         taken = [each for each in offers if each["status"] in {"accepted", "sold"}]
         self.offer = taken[0] if taken else offers[0]
-        if not self._sold():
+        if not self.sold():
             seller.sign(seller.post(self.offer["links"]["acceptance"], {}, once=self.offer["id"]))
-            wait_for("the sale on the chain", self._sold)
+            wait_for("the sale on the chain", self.sold)
         wait_for(
             "the sale in the read model", lambda: seller.get(self.offer["links"]["self"])["status"] == "sold"
         )
@@ -232,61 +206,52 @@ class Story:
         money = self.offer["receive"]
         yield f"{self.buyer_of_claim.id} has the claim, the supplier {money['text']} {money['currency']}"
 
-    def _sold(self) -> bool:
-        return bool(self._sales())
-
-    def _sales(self) -> list[dict[str, Any]]:
-        sales = self.chain.events("Financing", "Sold")
-        return [
-            sale for sale in sales if any(parcel["id"] == self.key for parcel in sale["offer"]["parcels"])
-        ]
-
     def pass_on(self) -> Iterator[str]:
         """The bank passes 30 % on to the second bank"""
-        giver, taker = self._holders()
-        if not self._open(taker):
+        giver, taker = self.holders()
+        if not self.open(taker):
             taker.sign(taker.post("/v1/consents", {"open": True}, once=self.key))
-            wait_for("the consent on the chain", lambda: self._open(taker))
-        if not self._moved(giver, taker):
-            body = {"to": taker.account, "units": self.part}
-            giver.sign(self._retried(giver, f"{self.place}/transfers", body))
-            wait_for("the transfer on the chain", lambda: self._moved(giver, taker))
-        yield f"{taker.id} holds {self.money(self.part)}"
+            wait_for("the consent on the chain", lambda: self.open(taker))
+        if not self.moved(giver, taker):
+            body = {"to": taker.account, "units": self._part}
+            giver.sign(self.retried(giver, f"{self.place}/transfers", body))
+            wait_for("the transfer on the chain", lambda: self.moved(giver, taker))
+        yield f"{taker.id} holds {self.money(self._part)}"
 
     # ── payment ──
 
     def pay(self) -> Iterator[str]:
         """The buyer pays in two parts"""
         buyer, first = self.cast.buyer, self.amount * _FIRST_PAYMENT // 100
-        paid = self._paid()
+        paid = self.paid()
         if paid < self.amount:
-            self._permit(buyer, "Receivables", "payments", self.amount - paid)
+            self.permit(buyer, "Receivables", "payments", self.amount - paid)
         for part, so_far in ((first, 0), (self.amount - first, first)):
-            if self._paid() == so_far:
-                self._indexed(partial(_has_paid, so_far))
+            if self.paid() == so_far:
+                self.indexed(partial(_has_paid, so_far))
                 buyer.sign(
                     buyer.post(f"{self.place}/payments", {"amount": part}, once=f"{self.key} {so_far}")
                 )
-                wait_for("the payment on the chain", partial(self._paid_more_than, so_far))
-            yield f"paid {self.money(self._paid())} of {self.money(self.amount)}"
+                wait_for("the payment on the chain", partial(self.paid_more_than, so_far))
+            yield f"paid {self.money(self.paid())} of {self.money(self.amount)}"
         wait_for("the end of the debt on the chain", lambda: self.chain.status(self.key) == "settled")
 
     def redeem(self) -> Iterator[str]:
         """Both holders collect their money"""
-        self._indexed(lambda claim: claim["chain"]["status"] == "settled")
-        for holder in self._holders():
-            if not self._redeemed(holder.account):
+        self.indexed(lambda claim: claim["chain"]["status"] == "settled")
+        for holder in self.holders():
+            if not self.redeemed(holder.account):
                 holder.sign(holder.post(f"{self.place}/redemptions", {}, once=self.key))
-                wait_for("the redemption on the chain", partial(self._redeemed, holder.account))
-            yield f"{holder.id} collected {self.money(self._redeemed(holder.account))}"
+                wait_for("the redemption on the chain", partial(self.redeemed, holder.account))
+            yield f"{holder.id} collected {self.money(self.redeemed(holder.account))}"
 
     def settled(self) -> Iterator[str]:
         """Settled: every sum is exact, and every step is on the chain once"""
-        first, second = self._holders()
+        first, second = self.holders()
         sums = {
-            "paid": (self._paid(), self.amount),
-            "collected": (self._redeemed(first.account) + self._redeemed(second.account), self.amount),
-            "collected by the second bank": (self._redeemed(second.account), self.part),
+            "paid": (self.paid(), self.amount),
+            "collected": (self.redeemed(first.account) + self.redeemed(second.account), self.amount),
+            "collected by the second bank": (self.redeemed(second.account), self._part),
         }
         counts = {
             "Issued": 1,
@@ -301,7 +266,8 @@ class Story:
         for name, expected in counts.items():
             if (found := len(self.chain.events("Receivables", name, id=self.key))) != expected:
                 raise JourneyError(f"{name} stands on the chain {found} times instead of {expected}")
-        if len(self._sales()) != 1 or len(self._transfers(first, second)) != 1:
+        sales = self.chain.events("Financing", "OfferAccepted", sale=self.offer["sale"])
+        if len(sales) != 1 or len(self.transfers(first, second)) != 1:
             raise JourneyError("the sale or the transfer does not stand on the chain exactly once")
         yield f"{self.money(self.amount)} paid, {self.money(self.amount)} collected"
 
@@ -322,68 +288,6 @@ class Story:
         except RefusedError as refusal:
             return refusal.sentence
         raise JourneyError(f"{party.id} could bring the same invoice again")
-
-    # ── what the steps share ──
-
-    def _holders(self) -> tuple[Party, Party]:
-        if self.buyer_of_claim is None or self.receiver is None:
-            raise JourneyError("nobody has bought the claim yet")
-        return self.buyer_of_claim, self.receiver
-
-    def _permit(self, party: Party, spender: str, purpose: str, minor: int) -> None:
-        """Lets a contract take so much from the party's wallet, unless it may already."""
-        token = self.claim["terms"]["token"]
-        settings = self.chain.call("Receivables", "currencyOf", token=token)["settings"]
-        needed: int = minor * 10 ** int(settings["exponent"])
-        contract = self.chain.contracts[spender].address
-
-        def allowed() -> bool:
-            return self.chain.allowance(token, party.wallet, contract) >= needed
-
-        if not allowed():
-            body = {"currency": self.claim["amount"]["currency"], "purpose": purpose, "wallet": party.wallet}
-            party.sign(party.post("/v1/permits", body | {"amount": minor}, once=self.key))
-            wait_for("the permit on the chain", allowed)
-
-    def _retried(self, party: Party, path: str, body: dict[str, Any]) -> Any:
-        """A request that the API refuses until its index has seen what the chain shows already."""
-
-        def attempt() -> Any:
-            try:
-                return party.post(path, body, once=self.key)
-            except RefusedError as refusal:
-                if refusal.code not in {"receiver-has-not-consented", "not-enough-units"}:
-                    raise
-                return None
-
-        return wait_for(f"{path} to be possible", attempt)
-
-    def _indexed(self, seen: Any) -> None:
-        def look() -> bool:
-            self.claim = self.cast.supplier.get(self.place)
-            return bool(seen(self.claim))
-
-        wait_for("the chain's news in the API", look)
-
-    def _open(self, party: Party) -> bool:
-        return bool(self.chain.call("Participants", "account", account_=party.account)["0"]["flags"] & 2)
-
-    def _transfers(self, giver: Party, taker: Party) -> list[dict[str, Any]]:
-        sides = {"from": giver.account, "to": taker.account, "id": int(self.key, 16)}
-        return self.chain.events("Receivables", "TransferSingle", **sides)
-
-    def _moved(self, giver: Party, taker: Party) -> bool:
-        return bool(self._transfers(giver, taker))
-
-    def _paid(self) -> int:
-        return sum(event["face"] for event in self.chain.events("Receivables", "Paid", id=self.key))
-
-    def _paid_more_than(self, minor: int) -> bool:
-        return self._paid() > minor
-
-    def _redeemed(self, account: str) -> int:
-        found = self.chain.events("Receivables", "Redeemed", id=self.key, account=account)
-        return sum(event["face"] for event in found)
 
 
 def _has_paid(minor: int, claim: dict[str, Any]) -> bool:

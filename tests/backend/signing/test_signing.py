@@ -66,7 +66,7 @@ OFFER = {
     "lockTime": 86_400,
     "expiry": NOW + 100,
     "signer": address(9),
-    "nonce": 77,
+    "salt": 77,
 }
 _STRUCTS = {"Terms": TERMS, "Offer": OFFER, "Parcel": PARCEL, "Parcel[]": [PARCEL]}
 _SAMPLE = {
