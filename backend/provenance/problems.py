@@ -100,3 +100,15 @@ class ResourceUnknown(Problem):
     """No event that the caller may read has this value."""
 
     status, code = 404, "epcis-resource-unknown"
+
+
+class FieldUnknown(Problem):
+    """The event has no such field."""
+
+    status, code = 404, "epcis-field-unknown"
+
+
+class CosignatureInvalid(Problem):
+    """The note is no checkpoint of this log, or is not co-signed with the key it names."""
+
+    status, code = 422, "log-cosignature-invalid"

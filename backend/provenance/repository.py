@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, insert, select
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller, visible_to
@@ -161,3 +161,28 @@ async def names_identifier(session: AsyncSession, caller: Caller, kind: str, val
             )
         )
     return await session.scalar(statement.limit(1)) is not None
+
+
+async def forget_keys(session: AsyncSession, row: RecordedEvent) -> None:
+    """Removes an event from the index."""
+    await session.execute(
+        delete(EventKey).where(EventKey.ledger_id == row.ledger_id, EventKey.sequence == row.sequence)
+    )
+
+
+async def document_is_needed(session: AsyncSession, row: RecordedEvent) -> bool:
+    """Whether another event of the same document still has its body."""
+    statement = select(RecordedEvent.id).where(
+        RecordedEvent.ledger_id == row.ledger_id,
+        RecordedEvent.document_id == row.document_id,
+        RecordedEvent.body.is_not(None),
+    )
+    return await session.scalar(statement.limit(1)) is not None
+
+
+async def entries(session: AsyncSession, ledger_id: UUID, start: int, limit: int) -> Sequence[RecordedEvent]:
+    """Events in the order of the log, whoever may read them."""
+    statement = select(RecordedEvent).where(
+        RecordedEvent.ledger_id == ledger_id, RecordedEvent.sequence >= start
+    )
+    return (await session.scalars(statement.order_by(RecordedEvent.sequence).limit(limit))).all()

@@ -221,3 +221,16 @@ class Subscription(Owned, Base):
     failures: Mapped[int] = mapped_column(default=0)
     last_error: Mapped[str | None] = mapped_column(String(300))
     last_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class Cosignature(Base):
+    """A witness's signature of a head: it recomputed both roots and found nothing rewritten."""
+
+    __tablename__ = "log_cosignatures"
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    size: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    witness: Mapped[str] = mapped_column(String(200), primary_key=True)
+    line: Mapped[str] = mapped_column(Text)
+    """The line under the checkpoint (C2SP tlog-cosignature)."""
+    signed_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -2,17 +2,22 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.kit import sparse
+from backend.kit.access import Role
+from backend.kit.canonical import encode
+from backend.kit.clock import from_unix
 from backend.kit.merkle import leaf_hash
-from backend.kit.web import CurrentCaller, Route, Session
+from backend.kit.web import CurrentCaller, Route, Session, audit_subject, key_optional
+from backend.provenance import privacy
 from backend.provenance import repository as events
 from backend.provenance.discovery import CurrentLog
 from backend.provenance.log import repository, service, tiles
-from backend.provenance.problems import EventUnknown, NotInTree
+from backend.provenance.log.notes import NoteError, cosigned_at, open_note, read_checkpoint
+from backend.provenance.problems import CosignatureInvalid, EventUnknown, NotInTree
 from backend.provenance.tables import AnchoredHead
 from backend.verifier import logmap
 from backend.verifier.capture import CAPTURE_TYPE, DOMAIN_NAME
@@ -61,6 +66,50 @@ class LeafProofView(View):
     tree_size: int = Field(examples=[1200])
     audit_path: list[str] = Field(description="RFC 6962 section 2.1.1.")
     head: HeadView | None = Field(description="Null until a head that covers the leaf is on the chain.")
+
+
+class FieldView(View):
+    """One field of an event, proved to belong to its leaf."""
+
+    name: str = Field(examples=["/bizStep"])
+    value: str = Field(description="Canonical JSON.", examples=['"receiving"'])
+    salt: str
+    siblings: list[str] = Field(description="From the root of the fields down.")
+
+
+class FieldsView(View):
+    """Fields of an event, and the leaf whose `fields_root` they belong to."""
+
+    sequence: int
+    leaf: str
+    fields: list[FieldView]
+
+
+class EntryView(View):
+    """An event as it stands in the log. `event` is null once it was erased."""
+
+    sequence: int
+    leaf: str
+    event: str | None = Field(description="The event in the JSON binding, numbers as written.")
+
+
+class EntriesView(View):
+    """A stretch of the log, and the secret that keys its map."""
+
+    entries: list[EntryView]
+    map_secret: str = Field(examples=[_HASH])
+    map_size: int
+    map_root: str = Field(examples=[_HASH])
+
+
+class CosignatureBody(BaseModel):
+    """A checkpoint with a witness's signature under it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field(max_length=10_000)
+    witness: str = Field(max_length=200, pattern=r"^[^\s+]+$", examples=["witness.example"])
+    public_key: str = Field(pattern="^0x[0-9a-f]{64}$", description="The witness's Ed25519 key.")
 
 
 class ConsistencyView(View):
@@ -132,7 +181,7 @@ async def checkpoint(session: Session, caller: CurrentCaller, log: CurrentLog) -
 @router.get("/tile/{level}/{index}")
 async def tile(
     level: Annotated[int, Path(ge=0, le=7)],
-    index: Annotated[int, Path(ge=0)],
+    index: Annotated[int, Path(ge=0, lt=2**62)],
     session: Session,
     caller: CurrentCaller,
 ) -> Response:
@@ -148,7 +197,7 @@ async def tile(
 
 @router.get("/events/{sequence}/proof")
 async def leaf_proof(
-    sequence: Annotated[int, Path(ge=0)], session: Session, caller: CurrentCaller
+    sequence: Annotated[int, Path(ge=0, lt=2**62)], session: Session, caller: CurrentCaller
 ) -> LeafProofView:
     """The proof that an event stands in the log, against the first head on the chain that covers it."""
     row = await events.by_sequence(session, caller, sequence)
@@ -173,12 +222,110 @@ async def prove_leaf(session: Session, ledger_id: Any, sequence: int, leaf: byte
     )
 
 
+@router.get("/events/{sequence}/fields")
+async def fields(
+    sequence: Annotated[int, Path(ge=0, lt=2**62)],
+    session: Session,
+    caller: CurrentCaller,
+    name: Annotated[list[str], Query(min_length=1, max_length=200, examples=[["/bizStep"]])],
+) -> FieldsView:
+    """Single fields of an event with their proofs, to be shown to somebody who may not see the rest."""
+    shown = await privacy.disclose(session, caller, sequence, name)
+    row = await events.by_sequence(session, caller, sequence)
+    if row is None:
+        raise EventUnknown()
+    return FieldsView(
+        sequence=sequence,
+        leaf=_hex(row.leaf),
+        fields=[
+            FieldView(
+                name=each.name,
+                value=encode(each.value).decode(),
+                salt=_hex(each.salt),
+                siblings=[_hex(node) for node in each.proof.siblings],
+            )
+            for each in shown
+        ],
+    )
+
+
+@router.delete("/events/{sequence}/body", status_code=204)
+async def erase(
+    sequence: Annotated[int, Path(ge=0, lt=2**62)],
+    request: Request,
+    session: Session,
+    caller: CurrentCaller,
+    log: CurrentLog,
+) -> Response:
+    """Forget an event of one's own. Its leaf stays, and with it every proof about the log."""
+    await privacy.erase(session, caller, log, sequence)
+    audit_subject(request, f"event:{sequence}")
+    return Response(status_code=204)
+
+
+@router.get("/entries")
+async def entries(
+    session: Session,
+    caller: CurrentCaller,
+    start: Annotated[int, Query(ge=0, lt=2**62)] = 0,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+) -> EntriesView:
+    """The log itself, for monitors: an auditor's right. From it both roots can be recomputed."""
+    caller.require(Role.AUDITOR, Role.OPERATOR)
+    state = await repository.state(session, caller.ledger_id)
+    if state is None:
+        raise NotInTree(reason="the log has no leaves")
+    return EntriesView(
+        entries=[
+            EntryView(sequence=row.sequence, leaf=_hex(row.leaf), event=row.body)
+            for row in await events.entries(session, caller.ledger_id, start, limit)
+        ],
+        map_secret=state.map_secret,
+        map_size=state.map_size,
+        map_root=state.map_root,
+    )
+
+
+@router.get("/heads")
+async def heads(session: Session, caller: CurrentCaller) -> list[HeadView]:
+    """Every head of the log on the chain, oldest first."""
+    return [head_view(head) for head in await repository.all_anchored(session, caller.ledger_id)]
+
+
+@router.post("/cosignatures", status_code=204)
+@key_optional
+async def cosign(
+    body: CosignatureBody, request: Request, session: Session, caller: CurrentCaller, log: CurrentLog
+) -> Response:
+    """Leave a witness's signature under a checkpoint. Who believes it knows its key by other means."""
+    try:
+        text = open_note(body.note, log.origin, log.signer.public)
+        checkpoint = read_checkpoint(text)
+        seconds = cosigned_at(body.note, body.witness, bytes.fromhex(body.public_key[2:]))
+    except NoteError as error:
+        raise CosignatureInvalid(reason=str(error)) from error
+    lines = body.note.rpartition("\n\n")[2].splitlines()
+    line = next(each for each in lines if each.startswith(f"— {body.witness} "))
+    await repository.put_cosignature(
+        session,
+        {
+            "ledger_id": caller.ledger_id,
+            "size": checkpoint.size,
+            "witness": body.witness,
+            "line": line,
+            "signed_at": from_unix(seconds),
+        },
+    )
+    audit_subject(request, f"head:{checkpoint.size}")
+    return Response(status_code=204)
+
+
 @router.get("/consistency")
 async def consistency(
     session: Session,
     caller: CurrentCaller,
-    old: Annotated[int, Query(ge=1)],
-    new: Annotated[int, Query(ge=1)],
+    old: Annotated[int, Query(ge=1, lt=2**62)],
+    new: Annotated[int, Query(ge=1, lt=2**62)],
 ) -> ConsistencyView:
     """The proof that the log of `new` leaves extends that of `old`."""
     proof = await service.consistency(session, caller.ledger_id, old, new)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.provenance.log.tiles import TileId
 from backend.provenance.tables import (
     AnchoredHead,
+    Cosignature,
     LogHead,
     LogState,
     LogTile,
@@ -216,6 +217,23 @@ async def anchored_around(session: AsyncSession, ledger_id: UUID, sequence: int)
     )
     history = earlier[1].history if len(earlier) == 2 else "0x" + "00" * 32
     return HeadsAround(covering.all(), history)
+
+
+async def all_anchored(session: AsyncSession, ledger_id: UUID) -> Sequence[AnchoredHead]:
+    """Every head on the chain, oldest first."""
+    statement = select(AnchoredHead).where(AnchoredHead.ledger_id == ledger_id)
+    return (await session.scalars(statement.order_by(AnchoredHead.size))).all()
+
+
+async def cosignatures(session: AsyncSession, ledger_id: UUID, size: int) -> Sequence[str]:
+    """The witnesses' lines under the head of this size."""
+    statement = select(Cosignature.line).where(Cosignature.ledger_id == ledger_id, Cosignature.size == size)
+    return (await session.scalars(statement.order_by(Cosignature.witness))).all()
+
+
+async def put_cosignature(session: AsyncSession, row: dict[str, Any]) -> None:
+    """Keeps a witness's line, in place of an earlier one of the same head."""
+    await _upsert(session, Cosignature, [row], ["line", "signed_at"])
 
 
 async def replace_anchored(

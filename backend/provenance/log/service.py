@@ -134,8 +134,8 @@ async def checkpoint(session: AsyncSession, ledger_id: UUID, config: LogConfig) 
     state = await repository.state(session, ledger_id)
     if head is not None:
         extensions = (f"map {head.map_root}", f"history {head.history}", f"block {head.block_hash}")
-        return config.signer.sign(
-            Checkpoint(config.origin, head.size, bytes.fromhex(head.log_root[2:]), extensions).text()
-        )
+        text = Checkpoint(config.origin, head.size, bytes.fromhex(head.log_root[2:]), extensions).text()
+        lines = await repository.cosignatures(session, ledger_id, head.size)
+        return config.signer.sign(text) + "".join(f"{line}\n" for line in lines)
     size = state.size if state else 0
     return config.signer.sign(Checkpoint(config.origin, size, await root(session, ledger_id, size)).text())
