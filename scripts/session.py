@@ -51,8 +51,11 @@ class Session:
         return _unlocked(self._keystore, known, self._password())
 
     def address(self, name: str) -> str:
-        """The address of a key of the folder; an address is returned as it is."""
-        return name if name.startswith("0x") else self._keystore.addresses()[name]
+        """The address of a key of the folder; an address is returned as it is. Raises ScriptError."""
+        known = self._keystore.addresses()
+        if not name.startswith("0x") and name not in known:
+            raise ScriptError(f"There is no key {name!r} in {self.network.keys}.")
+        return name if name.startswith("0x") else known[name]
 
     def wait_for_confirmations(self) -> None:
         """Waits until what was sent last lies as deep as the network asks for."""
