@@ -12,6 +12,7 @@ import backend.chain.probes
 import backend.financing.api
 import backend.invoices.api
 import backend.parties.api
+import backend.parties.webhooks
 import backend.provenance.api
 import backend.provenance.log.api
 import backend.provenance.query.api
@@ -33,7 +34,8 @@ from backend.invoices.projection import FingerprintKeys
 from backend.kit import edge, openapi
 from backend.kit.database import Database
 from backend.kit.idempotency import Running
-from backend.kit.loops import Loops
+from backend.kit.loops import Loop, Loops
+from backend.kit.notices import Courier
 from backend.kit.settings import Settings
 from backend.migrations import upgrade as migrations
 from backend.parties import service as parties
@@ -49,6 +51,7 @@ from backend.receivables.projection import FingerprintRegister, Receivables
 
 ROUTERS: list[APIRouter] = [
     backend.parties.api.router,
+    backend.parties.webhooks.router,
     backend.chain.api.router,
     backend.invoices.api.router,
     backend.receivables.api.router,
@@ -111,6 +114,8 @@ def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     if (log := log_config(ledger.settings, ledger.contracts)) is not None:
         loops.append(anchor_loop(ledger.database, ledger.contracts, log))
         loops.append(subscription_loop(ledger.database, ledger.contracts.ledger_id))
+    courier = Courier(ledger.database, allow_private=ledger.settings.allow_private_webhooks)
+    loops.append(Loop("webhooks", courier.step, idle=1.0))
     return Loops(loops)
 
 

@@ -1,11 +1,14 @@
 """Routes of operations (what is on its way to the chain) and actions (what waits for a signature)."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from time import monotonic
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -13,12 +16,14 @@ from backend.chain import actions, outbox
 from backend.chain.actions import Actions
 from backend.chain.contracts import Contracts, explain
 from backend.chain.repository import ActionRecord, Operation, Transaction
-from backend.kit.access import Role
+from backend.kit.access import Caller, Role
+from backend.kit.database import Database
 from backend.kit.messages import Locale
 from backend.kit.web import CurrentCaller, CurrentLocale, Page, Paging, Route, Session, audit_subject, page
 
 router = APIRouter(prefix="/v1", route_class=Route)
 
+_WATCH_SECONDS, _SILENCE_SECONDS, _LOOK_SECONDS = 600, 15, 0.5
 _ID = "0190b8a7-5c00-7000-8000-000000000001"
 _HASH = "0x" + "5a" * 32
 _ACCOUNT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
@@ -215,6 +220,41 @@ async def get_operation(
     """How far an operation has come. Its status is final when it is succeeded, failed or cancelled."""
     operation = await outbox.get(session, caller, operation_id)
     return await show_operation(session, operation, locale)
+
+
+@router.get(
+    "/operations/{operation_id}/events",
+    summary="Watch an operation",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"example": "event: operation\ndata: {…}\n\n"}}}},
+)
+async def watch_operation(
+    operation_id: UUID, request: Request, caller: CurrentCaller, session: Session, locale: CurrentLocale
+) -> StreamingResponse:
+    """Server-sent events: the operation now and whenever it has moved, until it is final."""
+    await outbox.get(session, caller, operation_id)
+    changes = watch(request.app.state.database, caller, operation_id, locale)
+    return StreamingResponse(changes, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def watch(database: Database, caller: Caller, operation_id: UUID, locale: Locale) -> AsyncIterator[str]:
+    """The operation's states as server-sent events; a comment now and then, so that the line is kept."""
+    seen = ""
+    end = monotonic() + _WATCH_SECONDS
+    spoken = monotonic()
+    while monotonic() < end:
+        async with database.reading() as session:
+            operation = await outbox.get(session, caller, operation_id)
+            shown = (await show_operation(session, operation, locale)).model_dump_json()
+        if shown != seen:
+            seen, spoken = shown, monotonic()
+            yield f"event: operation\nid: {operation.last_action_at.isoformat()}\ndata: {shown}\n\n"
+        elif monotonic() - spoken > _SILENCE_SECONDS:
+            spoken = monotonic()
+            yield ": still there\n\n"
+        if operation.status in outbox.FINAL:
+            return
+        await asyncio.sleep(_LOOK_SECONDS)
 
 
 @router.post("/operations/{operation_id}/cancel", summary="Stop an operation", status_code=202)

@@ -15,11 +15,13 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import object_session
 
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import Attempt, Operation, Transaction
 from backend.kit.access import Caller, visible_to
 from backend.kit.clock import from_unix, now
+from backend.kit.notices import Notice
 from backend.kit.problems import NotFound, Problem
 
 PENDING, SUCCEEDED, FAILED, CANCELLED = "pending", "succeeded", "failed", "cancelled"
@@ -100,13 +102,23 @@ def touch(operation: Operation, sub_status: str, action: str, moment: datetime |
 def finish(
     operation: Operation, status: str, sub_status: str, action: str, error: dict[str, Any] | None = None
 ) -> None:
-    """Ends an operation. One that has ended keeps the end it had."""
+    """Ends an operation and gives its party notice. One that has ended keeps the end it had."""
     if operation.status in FINAL:
         return
     touch(operation, sub_status, action)
     operation.status = status
     operation.error = error
     operation.finished_at = operation.last_action_at
+    if (session := object_session(operation)) is not None:
+        session.add(
+            Notice(
+                ledger_id=operation.ledger_id,
+                party_id=operation.party_id,
+                type=f"operation.{status}",
+                subject=operation.subject,
+                data={"operation": str(operation.id), "kind": operation.kind, "error": error},
+            )
+        )
 
 
 async def cancel(session: AsyncSession, operation: Operation) -> None:

@@ -122,4 +122,6 @@ def example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 
         }
     if kind == "array":
         return [] if depth > 8 else [example(schema.get("items", {}), schemas, depth + 1)]
+    if kind == "string" and "format" not in schema:
+        return "text".ljust(schema.get("minLength", 0), "…")[: schema.get("maxLength", 1_000)]
     return _BY_FORMAT.get(schema.get("format", ""), _BY_TYPE.get(str(kind), {}))

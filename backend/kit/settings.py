@@ -71,6 +71,8 @@ class Settings(BaseModel):
     fingerprint_key_files: Annotated[tuple[Path, ...], BeforeValidator(_comma_separated)] = ()
     """Files of 32 bytes in hex: secrets of the verifiable random function, whose keys are on the chain."""
 
+    allow_private_webhooks: bool = False
+    """Webhooks may go to private addresses and any port. Development only."""
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 16 * 1024 * 1024
@@ -84,7 +86,8 @@ class Settings(BaseModel):
         if self.relayer_keystore is not None and self.relayer_password is None:
             raise ValueError("relayer_password: the keystore needs its password")
         if self.environment == "production":
-            shortcuts = [name for name in ("relayer_development_key", "local_chain") if getattr(self, name)]
+            forbidden = ("relayer_development_key", "local_chain", "allow_private_webhooks")
+            shortcuts = [name for name in forbidden if getattr(self, name)]
             if shortcuts:
                 raise ValueError(f"{', '.join(shortcuts)}: a shortcut for development, refused in production")
         return self

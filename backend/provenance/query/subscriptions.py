@@ -15,12 +15,12 @@ from backend.kit.clock import now
 from backend.kit.database import Database
 from backend.kit.ids import uuid7
 from backend.kit.loops import Loop
+from backend.kit.outgoing import DeliveryError, deliver
 from backend.parties import repository as parties
 from backend.provenance.epcis.names import namespaces_of
 from backend.provenance.epcis.values import dumps, loads
 from backend.provenance.log import repository as log
 from backend.provenance.problems import QueryExists, QueryUnknown, SubscriptionUnknown
-from backend.provenance.query.delivery import DeliveryError, deliver
 from backend.provenance.query.language import Query, read_query
 from backend.provenance.query.predicate import passes
 from backend.provenance.query.schedule import Schedule

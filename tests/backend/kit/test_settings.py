@@ -37,7 +37,10 @@ def test_secrets_are_not_printed():
     assert settings.database_url.get_secret_value().endswith("hunter2@h/d")
 
 
-@pytest.mark.parametrize("shortcut", [{"RELAYER_DEVELOPMENT_KEY": "0x01"}, {"LOCAL_CHAIN": "true"}])
+@pytest.mark.parametrize(
+    "shortcut",
+    [{"RELAYER_DEVELOPMENT_KEY": "0x01"}, {"LOCAL_CHAIN": "true"}, {"ALLOW_PRIVATE_WEBHOOKS": "1"}],
+)
 def test_production_refuses_development_shortcuts(shortcut: dict[str, str]):
     given = {f"TALLYSTICK_{name}": value for name, value in shortcut.items()}
     load(given)

@@ -15,9 +15,9 @@ from sqlalchemy import select, update
 
 from backend.kit.clock import now
 from backend.kit.database import Database
+from backend.kit.outgoing import DeliveryError, resolve
 from backend.provenance.problems import QueryInvalid
 from backend.provenance.query import subscriptions
-from backend.provenance.query.delivery import DeliveryError, resolve
 from backend.provenance.query.schedule import Schedule
 from backend.provenance.tables import Subscription
 from tests.backend.provenance.conftest import Recorder, receipts

@@ -1,4 +1,4 @@
-"""Sending what a subscription found: signed, never into the private network.
+"""Telling others by HTTP: signed, never into the private network.
 
 Standard Webhooks: `webhook-id` is the same for each attempt of one delivery, so that a receiver that got it
 and could not say so takes it once. `GS1-Signature` carries the same signature under the standard's name.
@@ -24,9 +24,14 @@ class DeliveryError(Exception):
 
 
 def signature(secret: str, delivery_id: str, timestamp: int, body: bytes) -> str:
-    """`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` (Standard Webhooks)."""
+    """`v1,` and the base64 HMAC-SHA256 of `id.timestamp.body` (Standard Webhooks).
+
+    A secret in that standard's form, `whsec_` and base64, is decoded; any other text is the key itself.
+    """
+    bare = secret.removeprefix("whsec_")
+    key = base64.b64decode(bare) if bare != secret else secret.encode()
     signed = f"{delivery_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.new(secret.encode(), signed, sha256).digest()).decode()
+    return "v1," + base64.b64encode(hmac.new(key, signed, sha256).digest()).decode()
 
 
 async def resolve(destination: str, *, allow_private: bool = False) -> tuple[str, str]:
@@ -78,8 +83,14 @@ async def deliver(
         signed = signature(secret, delivery_id, timestamp, body)
         headers |= {"webhook-signature": signed, "GS1-Signature": signed}
     try:
-        async with httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as client:
-            answer = await client.post(url, content=body, headers=headers, extensions={"sni_hostname": host})
+        client = httpx.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False)
+        # Only the status is read: an answer without end must not fill our memory.
+        name = {"sni_hostname": host}
+        async with (
+            client,
+            client.stream("POST", url, content=body, headers=headers, extensions=name) as answer,
+        ):
+            pass
     except httpx.HTTPError as error:
         raise DeliveryError(f"{type(error).__name__}: {host} did not answer") from error
     if not answer.is_success:
