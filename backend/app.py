@@ -8,6 +8,7 @@ from functools import partial
 from fastapi import APIRouter, FastAPI
 
 import backend.chain.api
+import backend.chain.metrics
 import backend.chain.probes
 import backend.financing.api
 import backend.invoices.api
@@ -25,6 +26,7 @@ from backend.chain.actions import Actions
 from backend.chain.contracts import Contracts
 from backend.chain.contracts import load as load_contracts
 from backend.chain.health import Health
+from backend.chain.metrics import Metrics, timed
 from backend.chain.projections import Projection
 from backend.chain.rpc import Rpc
 from backend.chain.signer import Signer
@@ -155,13 +157,14 @@ def create_app(
     register_actions(app.state.actions)
     app.state.read_invoice = backend.invoices.api.reader(app.state)
     app.state.invoice_evidence = backend.verification.invoices.reader(app.state)
-    edge.install(app, max_body_bytes=settings.max_body_bytes)
+    metrics = Metrics(database, contracts.ledger_id, loops)
+    edge.install(app, max_body_bytes=settings.max_body_bytes, observe=timed(metrics))
     chain = rpc or Rpc(settings.rpc_urls, contracts.chain_id)
     app.state.rpc = chain
     health = Health(
         database, contracts, chain, settings.ready_lag_blocks, partial(migrations.check, database), loops
     )
-    routers = [*ROUTERS, backend.chain.probes.router(health)]
+    routers = [*ROUTERS, backend.chain.probes.router(health), backend.chain.metrics.router(metrics)]
     for router in routers:
         app.include_router(router)
     app.state.routes = [route for router in routers for route in router.routes]

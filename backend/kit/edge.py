@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -21,6 +22,8 @@ from backend.kit.problems import FieldError, Problem
 from backend.kit.web import request_id
 
 log = logging.getLogger("tallystick.http")
+Observe = Callable[[str, str, int, float], None]
+"""Told of an answered request: method, route, status, seconds."""
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -40,8 +43,8 @@ class MethodNotAllowed(Problem):
 class RequestIds:
     """Gives each request an id (the client's X-Request-Id where it is harmless, else new) and a log line."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, observe: Observe) -> None:
+        self.app, self.observe = app, observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -65,9 +68,11 @@ class RequestIds:
             try:
                 await self.app(scope, receive, send_with_id)
             finally:
-                took = (time.perf_counter() - started) * 1000
+                took = time.perf_counter() - started
                 level = logging.DEBUG if scope["path"] in _PROBES else logging.INFO
-                log.log(level, "%s %s %s in %.1f ms", scope["method"], scope["path"], status, took)
+                log.log(level, "%s %s %s in %.1f ms", scope["method"], scope["path"], status, took * 1000)
+                route = scope.get("state", {}).get("route", "other")
+                self.observe(scope["method"], route, status, took)
 
 
 class BodyLimit:
@@ -93,10 +98,10 @@ class BodyLimit:
         await self.app(scope, receive_counted, send)
 
 
-def install(app: FastAPI, *, max_body_bytes: int) -> None:
-    """Puts the edge around an application."""
+def install(app: FastAPI, *, max_body_bytes: int, observe: Observe) -> None:
+    """Puts the edge around an application. `observe` is told of each request when it is answered."""
     app.add_middleware(BodyLimit, limit=max_body_bytes)
-    app.add_middleware(RequestIds)
+    app.add_middleware(RequestIds, observe=observe)
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)

@@ -53,12 +53,14 @@ class Route(APIRoute):
         methods = self.methods or set()
 
         async def read(request: Request) -> Response:
+            request.state.route = self.path_format
             async with _database(request).reading() as session:
                 await _authenticate(request, session)
                 request.state.session = session
                 return await handle(request)
 
         async def change(request: Request) -> Response:
+            request.state.route = self.path_format
             database = _database(request)
             # Before the write lock is taken: the body has arrived whole and the caller is known.
             body = await request.body()

@@ -88,7 +88,7 @@ def test_no_route_answers_without_a_key(world, app):
         if isinstance(route, APIRoute) and not isinstance(route, Route)
     ]
 
-    assert sorted(others) == ["/healthz", "/readyz"]
+    assert sorted(others) == ["/healthz", "/metrics", "/readyz"]
 
 
 async def test_unknown_addresses_and_methods_are_problems(world):
@@ -185,3 +185,28 @@ def test_settings_say_what_they_lack(tmp_path):
 
     with pytest.raises(DeploymentError, match="Deploy the contracts first"):
         load_contracts(tmp_path / "31337.json")
+
+
+async def test_metrics_say_what_the_ledger_does(world, app, database, contracts):
+    from backend.chain import outbox
+    from backend.chain.contracts import Call
+
+    user = await world.user()
+    async with database.transaction() as session:
+        await outbox.enqueue(
+            session,
+            Call("Participants", "0x" + "11" * 20, b""),
+            ledger_id=contracts.ledger_id,
+            party_id=user.party_id,
+            kind="test",
+            subject="test:1",
+        )
+    await user.get("/v1/operations/0190b8a7-5c00-7000-8000-000000000001")
+
+    text = (await world.client().get("/metrics")).text
+
+    assert 'tallystick_operations{status="pending"} 1.0' in text
+    assert 'tallystick_operations{status="failed"} 0.0' in text
+    assert "tallystick_outbox_oldest_seconds 0.0" not in text
+    labels = 'method="GET",route="/v1/operations/{operation_id}",status="404"'
+    assert f"tallystick_request_seconds_count{{{labels}}} 1.0" in text

@@ -309,6 +309,29 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ledger_id", "level", "index", name=op.f("pk_log_tiles")),
     )
     op.create_table(
+        "notices",
+        sa.Column("type", sa.String(length=80), nullable=False),
+        sa.Column("subject", sa.String(length=200), nullable=False),
+        sa.Column("data", columns.Json, nullable=False),
+        sa.Column("copied_at", columns.UtcTime(), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+    )
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notices_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(
+            "ix_notices_open",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("copied_at IS NULL"),
+            postgresql_where=sa.text("copied_at IS NULL"),
+        )
+        batch_op.create_index(batch_op.f("ix_notices_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
         "offers",
         sa.Column("seller_party_id", sa.Uuid(), nullable=False),
         sa.Column("terms", columns.Json, nullable=False),
@@ -524,6 +547,24 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("transactions", schema=None) as batch_op:
         batch_op.create_index("ix_transactions_status", ["ledger_id", "status", "nonce"], unique=False)
+
+    op.create_table(
+        "webhooks",
+        sa.Column("url", sa.String(length=2000), nullable=False),
+        sa.Column("types", columns.Json, nullable=False),
+        sa.Column("secret", sa.String(length=80), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("failing_since", columns.UtcTime(), nullable=True),
+        sa.Column("last_error", sa.String(length=300), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhooks")),
+    )
+    with op.batch_alter_table("webhooks", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhooks_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webhooks_party_id"), ["party_id"], unique=False)
 
     op.create_table(
         "attempts",
@@ -771,6 +812,37 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_received_documents_party_id"), ["party_id"], unique=False)
 
     op.create_table(
+        "webhook_deliveries",
+        sa.Column("webhook_id", sa.Uuid(), nullable=False),
+        sa.Column("notice_id", sa.Uuid(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("next_at", columns.UtcTime(), nullable=False),
+        sa.Column("delivered_at", columns.UtcTime(), nullable=True),
+        sa.Column("last_error", sa.String(length=300), nullable=True),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["notice_id"], ["notices.id"], name=op.f("fk_webhook_deliveries_notice_id_notices")
+        ),
+        sa.ForeignKeyConstraint(
+            ["webhook_id"], ["webhooks.id"], name=op.f("fk_webhook_deliveries_webhook_id_webhooks")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
+    )
+    with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_webhook_deliveries_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_webhook_deliveries_party_id"), ["party_id"], unique=False)
+        batch_op.create_index(
+            "ix_webhook_deliveries_queue",
+            ["webhook_id", "id"],
+            unique=False,
+            sqlite_where=sa.text("delivered_at IS NULL"),
+            postgresql_where=sa.text("delivered_at IS NULL"),
+        )
+
+    op.create_table(
         "actions",
         sa.Column("user_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.String(length=80), nullable=False),
@@ -954,6 +1026,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_actions_ledger_id"))
 
     op.drop_table("actions")
+    with op.batch_alter_table("webhook_deliveries", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_webhook_deliveries_queue",
+            sqlite_where=sa.text("delivered_at IS NULL"),
+            postgresql_where=sa.text("delivered_at IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_webhook_deliveries_party_id"))
+        batch_op.drop_index(batch_op.f("ix_webhook_deliveries_ledger_id"))
+
+    op.drop_table("webhook_deliveries")
     with op.batch_alter_table("received_documents", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_received_documents_party_id"))
         batch_op.drop_index(batch_op.f("ix_received_documents_ledger_id"))
@@ -1012,6 +1094,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_attempts_transaction_id"))
 
     op.drop_table("attempts")
+    with op.batch_alter_table("webhooks", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_webhooks_party_id"))
+        batch_op.drop_index(batch_op.f("ix_webhooks_ledger_id"))
+
+    op.drop_table("webhooks")
     with op.batch_alter_table("transactions", schema=None) as batch_op:
         batch_op.drop_index("ix_transactions_status")
 
@@ -1059,6 +1146,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_offers_ledger_id"))
 
     op.drop_table("offers")
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_notices_party_id"))
+        batch_op.drop_index(
+            "ix_notices_open",
+            sqlite_where=sa.text("copied_at IS NULL"),
+            postgresql_where=sa.text("copied_at IS NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_notices_ledger_id"))
+
+    op.drop_table("notices")
     op.drop_table("log_tiles")
     op.drop_table("log_state")
     op.drop_table("log_map_nodes")
