@@ -4,6 +4,7 @@ Adds to what FastAPI derives: the API key, the Idempotency-Key of what changes s
 as the answer to whatever goes wrong, and an example of each answer, put together from its fields' examples.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -49,7 +50,8 @@ _KEY = {
     "schema": {"type": "string", "maxLength": 255},
     "example": "3f0c6f2e-5a0b-4d8e-9c58-1f2d3a4b5c6d",
 }
-_BY_TYPE = {"string": "text", "integer": 1, "number": 1.5, "boolean": True, "null": None}
+_HEX = re.compile(r"\^0x\[0-9a-f\]\{(\d+)\}\$")  # the one pattern that many fields share
+_BY_TYPE = {"integer": 1, "number": 1.5, "boolean": True, "null": None}
 _BY_FORMAT = {
     "uuid": "0190b8a7-5c00-7000-8000-000000000001",
     "date-time": "2026-03-31T09:30:00Z",
@@ -122,6 +124,13 @@ def example(schema: Mapping[str, Any], schemas: Mapping[str, Any], depth: int = 
         }
     if kind == "array":
         return [] if depth > 8 else [example(schema.get("items", {}), schemas, depth + 1)]
-    if kind == "string" and "format" not in schema:
-        return "text".ljust(schema.get("minLength", 0), "…")[: schema.get("maxLength", 1_000)]
-    return _BY_FORMAT.get(schema.get("format", ""), _BY_TYPE.get(str(kind), {}))
+    return _text(schema) if kind == "string" else _BY_TYPE.get(str(kind), {})
+
+
+def _text(schema: Mapping[str, Any]) -> str:
+    """A string that the schema takes."""
+    if (hexadecimal := _HEX.fullmatch(schema.get("pattern", ""))) is not None:
+        return "0x" + "5a" * (int(hexadecimal[1]) // 2)
+    if schema.get("format") in _BY_FORMAT:
+        return _BY_FORMAT[schema["format"]]
+    return "text".ljust(schema.get("minLength", 0), "…")[: schema.get("maxLength", 1_000)]

@@ -262,6 +262,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ledger_id", "size", name=op.f("pk_log_anchored_heads")),
     )
     op.create_table(
+        "log_cosignatures",
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("witness", sa.String(length=200), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("signed_at", columns.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("ledger_id", "size", "witness", name=op.f("pk_log_cosignatures")),
+    )
+    op.create_table(
         "log_heads",
         sa.Column("ledger_id", sa.Uuid(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
@@ -1161,6 +1170,7 @@ def downgrade() -> None:
     op.drop_table("log_map_nodes")
     op.drop_table("log_map_entries")
     op.drop_table("log_heads")
+    op.drop_table("log_cosignatures")
     op.drop_table("log_anchored_heads")
     op.drop_table("ledgers")
     op.drop_table("lanes")
