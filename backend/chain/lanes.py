@@ -73,7 +73,9 @@ async def held(session: AsyncSession, ledger_id: UUID, signer: str, holder: str)
     return lane
 
 
-async def queue(session: AsyncSession, ledger_id: UUID, limit: int) -> Sequence[Operation]:
+async def queue(
+    session: AsyncSession, ledger_id: UUID, limit: int, skip: Sequence[UUID] = ()
+) -> Sequence[Operation]:
     """What may be sent next, oldest first. An operation waits until those before it on its subject
     are mined."""
     before = aliased(Operation)
@@ -90,6 +92,7 @@ async def queue(session: AsyncSession, ledger_id: UUID, limit: int) -> Sequence[
             Operation.ledger_id == ledger_id,
             Operation.status == "pending",
             Operation.transaction_id.is_(None),
+            Operation.id.not_in(skip),
             ~waits,
         )
         .order_by(Operation.id)

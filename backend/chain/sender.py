@@ -8,10 +8,11 @@ open while it waits for a node. One worker at a time allocates from a lane (chai
 """
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,8 @@ log = logging.getLogger("tallystick.sender")
 
 _QUEUE = 200
 _EMPTY_GAS = 21_000
+# A call that needs more than a block holds is refused without being a revert.
+_NO_GAS = re.compile(r"gas required exceeds|out of gas|intrinsic gas too", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class Sender:
         self.database, self.rpc, self.contracts = database, rpc, contracts
         self.signer, self.policy, self.holder = signer, policy, holder
         self.ledger_id = contracts.ledger_id
+        self._later: dict[UUID, tuple[datetime, int]] = {}
         self.tracker = Tracker(database, rpc, contracts, signer.address, policy.finality)
 
     async def step(self) -> bool:
@@ -134,7 +138,8 @@ class Sender:
             room = self.policy.in_flight - len(flight)
             # Until lost blocks are back, a call would be judged by a state that is not the chain's.
             ready = room > 0 and not any(each.reopened for each in flight)
-            waiting = await lanes.queue(session, self.ledger_id, _QUEUE) if ready else []
+            skip = self._put_off()
+            waiting = await lanes.queue(session, self.ledger_id, _QUEUE, skip) if ready else []
         if not waiting:
             return False
         results = await self._simulate(waiting)
@@ -149,6 +154,9 @@ class Sender:
             elif isinstance(result, int):
                 call = outbox.call_of(operation)
                 candidates.append(Candidate(operation.id, call, result, alone=operation.tries > 0))
+                self._later.pop(operation.id, None)
+            else:
+                self._try_later(operation.id, moment)
         limit = min(packing.PACK_GAS, await self._block_gas())
         parcels = packing.pack(self.contracts, candidates, limit)[:room]
         async with self.database.transaction() as session:
@@ -159,6 +167,16 @@ class Sender:
                 if row is not None and row.transaction_id is None:
                     outbox.finish(row, outbox.FAILED, "rejected", "simulate", revert.to_json())
         return bool(parcels or refused)
+
+    def _put_off(self) -> list[UUID]:
+        """Operations that no node could judge a moment ago; the rest does not wait for them."""
+        moment = now()
+        return [each for each, (due, _) in self._later.items() if due > moment]
+
+    def _try_later(self, operation_id: UUID, moment: datetime) -> None:
+        _, times = self._later.get(operation_id, (moment, 0))
+        pause = timedelta(seconds=min(2**times, 300))
+        self._later[operation_id] = (moment + pause, times + 1)
 
     async def _simulate(self, waiting: Sequence[Operation]) -> list[int | Revert | RpcError]:
         """For each operation the gas it takes, or why it would fail; a failing node is neither."""
@@ -181,6 +199,8 @@ class Sender:
         if not isinstance(result, NodeError):
             return int(result, 16)
         data = result.revert
+        if data is None and _NO_GAS.search(result.message):
+            return Revert("OutOfGas", {"gas": "the block's limit"}, "0x")
         if data is None:
             log.warning("simulation: %s", result)
             return result

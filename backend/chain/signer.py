@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import httpx
 import rlp
-from coincurve import PrivateKey
+from coincurve import PrivateKey, PublicKey
 from eth_account import Account
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
@@ -53,6 +54,56 @@ class LocalSigner:
 
     async def sign(self, payload: bytes) -> bytes:
         return self._key.sign_recoverable(keccak(payload), hasher=None)
+
+
+class RemoteSigner:
+    """A key that a signing service keeps and never gives out: web3signer's API, which speaks to HSMs and
+    KMSs.
+
+    `url` names the service, `address` the key. The service's answer is checked: a signature of another key
+    would make a transaction of another sender. `sign` raises SignerError.
+    """
+
+    def __init__(self, url: str, address: str, *, seconds: float = 10.0) -> None:
+        self._address = to_checksum_address(address)
+        self._url = f"{url.rstrip('/')}/api/v1/eth1/sign/{self._address}"
+        self._client = httpx.AsyncClient(timeout=seconds, follow_redirects=False)
+
+    @property
+    def address(self) -> str:
+        return str(self._address)
+
+    async def sign(self, payload: bytes) -> bytes:
+        try:
+            answer = await self._client.post(self._url, json={"data": "0x" + payload.hex()})
+        except httpx.HTTPError as error:
+            raise SignerError(f"The remote signer cannot be reached: {type(error).__name__}.") from error
+        if answer.status_code != 200:
+            raise SignerError(f"The remote signer refused ({answer.status_code}).")
+        try:
+            raw = bytes.fromhex(answer.text.strip().strip('"').removeprefix("0x"))
+            signature = raw[:64] + bytes([raw[64] - 27 if raw[64] >= 27 else raw[64]])
+            public = PublicKey.from_signature_and_message(signature, keccak(payload), hasher=None)
+        except Exception as error:  # coincurve raises bare Exception for a signature that is none
+            raise SignerError("The remote signer's answer is no signature.") from error
+        if to_checksum_address(keccak(public.format(compressed=False)[1:])[-20:]) != self._address:
+            raise SignerError("The remote signer signed with another key.")
+        return _lower(signature)
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._client.aclose()
+
+
+_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+
+
+def _lower(signature: bytes) -> bytes:
+    """The same signature with the lower s (EIP-2), which hardware does not always give."""
+    s = int.from_bytes(signature[32:64], "big")
+    if s <= _ORDER // 2:
+        return signature
+    return signature[:32] + (_ORDER - s).to_bytes(32, "big") + bytes([signature[64] ^ 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +155,8 @@ def _parts(signature: bytes) -> tuple[int, int, int]:
 
 def from_settings(settings: Settings) -> Signer:
     """The relayer's signer. Raises SignerError. Reading a keystore takes about a second, on purpose."""
+    if settings.relayer_signer_url is not None and settings.relayer_address is not None:
+        return RemoteSigner(settings.relayer_signer_url, settings.relayer_address)
     if settings.relayer_keystore is not None:
         return LocalSigner(_open(settings.relayer_keystore, settings.relayer_password))
     if settings.relayer_development_key is not None:
@@ -118,7 +171,8 @@ def from_settings(settings: Settings) -> Signer:
         except ValueError:
             raise SignerError("TALLYSTICK_RELAYER_DEVELOPMENT_KEY is not 32 bytes in hex") from None
     raise SignerError(
-        "The relayer has no key: set TALLYSTICK_RELAYER_KEYSTORE and TALLYSTICK_RELAYER_PASSWORD."
+        "The relayer has no key: set TALLYSTICK_RELAYER_KEYSTORE and TALLYSTICK_RELAYER_PASSWORD, or "
+        "TALLYSTICK_RELAYER_SIGNER_URL and TALLYSTICK_RELAYER_ADDRESS."
     )
 
 

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from backend.chain import lanes, outbox
 from backend.chain.abi import AbiError
@@ -50,9 +51,8 @@ class Tracker:
         hits = [(tx, form, each) for (tx, form), each in zip(asked, receipts, strict=True) if each]
         reasons = [await self._reason(tx, receipt) for tx, _, receipt in hits]
         found = {tx.id for tx, _, _ in hits}
-        foreign = [each for each in passed if each.id not in found]
-        if foreign and not await self._used_elsewhere(foreign):
-            foreign = []
+        missing = [each for each in passed if each.id not in found]
+        foreign = await self._used_elsewhere(missing, forms) if missing else []
         async with self.database.transaction() as session:
             touched = [*found, *(each.id for each in foreign)]
             rows = await lanes.rows(session, touched)
@@ -148,13 +148,26 @@ class Tracker:
             failed[args["signer"], args["nonce"]] = reason
         return failed
 
-    async def _used_elsewhere(self, missing: Sequence[Transaction]) -> bool:
-        """Whether their nonces were used by transactions that are not ours, and final. A node that is behind
-        with its receipts is not enough: the nonce must have been used at the depth of finality."""
+    async def _used_elsewhere(
+        self, missing: Sequence[Transaction], forms: Mapping[UUID, Sequence[Attempt]]
+    ) -> list[Transaction]:
+        """Those whose nonce was used, finally, by a transaction that is not ours.
+
+        One node has to say both in one answer, that the nonce was used at the depth of finality and that it
+        knows none of our forms: two nodes, of which one is behind, would together say the same by mistake.
+        """
         head = int(await self.rpc.call("eth_blockNumber"), 16)
         depth = hex(max(head - self.finality, 0))
-        final = int(await self.rpc.call("eth_getTransactionCount", self.signer, depth), 16)
-        return all(each.nonce < final for each in missing)
+        lost = []
+        for each in missing:
+            asked = [("eth_getTransactionReceipt", [form.hash]) for form in forms[each.id]]
+            count, *receipts = await self.rpc.batch(
+                [("eth_getTransactionCount", [self.signer, depth]), *asked]
+            )
+            used = not isinstance(count, NodeError) and each.nonce < int(count, 16)
+            if used and all(receipt is None for receipt in receipts):
+                lost.append(each)
+        return lost
 
     def _lose(self, row: Transaction, operations: Sequence[Operation]) -> None:
         """The nonce was used by somebody else with the relayer's key; what it carried is sent anew."""

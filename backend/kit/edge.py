@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
@@ -106,6 +107,7 @@ def install(app: FastAPI, *, max_body_bytes: int, observe: Observe) -> None:
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(DBAPIError, _on_database)
+    app.add_exception_handler(PoolTimeout, _on_database)
     app.add_exception_handler(Exception, _on_unexpected)
 
 
@@ -152,7 +154,7 @@ class _Other(Problem):
 
 
 async def _on_database(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, DBAPIError) and is_lock_error(error):
+    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and is_lock_error(error)):
         return answer(request, problems.Busy())
     return await _on_unexpected(request, error)
 

@@ -54,6 +54,10 @@ class Settings(BaseModel):
     relayer_keystore: Path | None = None
     """Encrypted keystore (Web3 Secret Storage, version 3) of the key that pays for transactions."""
     relayer_password: SecretStr | None = None
+    relayer_signer_url: str | None = None
+    """A signing service that speaks web3signer's API and keeps the relayer's key."""
+    relayer_address: str | None = None
+    """Which of the service's keys is the relayer's."""
     relayer_development_key: SecretStr | None = None
     """A bare private key. Development only."""
     max_fee_gwei: Annotated[int, Field(gt=0)] = 200
@@ -85,6 +89,8 @@ class Settings(BaseModel):
             raise ValueError("rpc_urls: at least one JSON-RPC endpoint is needed")
         if self.relayer_keystore is not None and self.relayer_password is None:
             raise ValueError("relayer_password: the keystore needs its password")
+        if (self.relayer_signer_url is None) != (self.relayer_address is None):
+            raise ValueError("relayer_signer_url, relayer_address: one needs the other")
         if self.environment == "production":
             forbidden = ("relayer_development_key", "local_chain", "allow_private_webhooks")
             shortcuts = [name for name in forbidden if getattr(self, name)]

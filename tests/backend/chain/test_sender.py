@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from backend.chain import outbox, typed
 from backend.chain.contracts import Call, Contracts, Relay
 from backend.chain.repository import Attempt, Lane, Operation, Transaction
-from backend.chain.rpc import Rpc
+from backend.chain.rpc import NodeError, Rpc
 from backend.chain.sender import Sender
 from backend.chain.signer import LocalSigner
 from backend.kit.clock import now
@@ -422,3 +422,53 @@ async def test_the_nonce_is_unique_in_the_database(database):
             session.add(row())
     async with database.reading() as session:
         assert await session.scalar(select(func.count()).select_from(Transaction)) == 1
+
+
+async def test_one_that_no_node_can_judge_holds_up_no_other(database, rpc, deployed, sender, monkeypatch):
+    odd = await enqueue(database, deployed, deployed.call("Tally", "count", 1, "odd"))
+    batch = rpc.batch
+
+    async def confused(requests):
+        answers = await batch(requests)
+        for place, (method, params) in enumerate(requests):
+            if method == "eth_estimateGas" and b"odd".hex() in params[0]["data"]:
+                answers[place] = NodeError(-32000, "header not found")
+        return answers
+
+    monkeypatch.setattr(rpc, "batch", confused)
+    await drive(sender)
+    others = [await enqueue(database, deployed, deployed.call("Tally", "count", 2, "")) for _ in range(3)]
+    await drive(sender)
+
+    assert [(await read(database, each)).status for each in others] == ["succeeded"] * 3
+    assert (await read(database, odd)).status == "pending"
+    assert sender._put_off() == [odd]
+
+    monkeypatch.undo()
+    sender._later.clear()
+    await drive(sender)
+    assert (await read(database, odd)).status == "succeeded"
+
+
+async def test_a_node_without_the_receipt_is_no_foreign_transaction(
+    database, rpc, deployed, sender, monkeypatch
+):
+    """A node that counts the nonce and has not got the receipt yet must not make us send again."""
+    operation_id = await enqueue(database, deployed, deployed.call("Tally", "count", 5, ""))
+    batch = rpc.batch
+    hidden = [True]
+
+    async def lagging(requests):
+        answers = await batch(requests)
+        alone = all(method == "eth_getTransactionReceipt" for method, _ in requests)
+        return [None] * len(answers) if hidden and alone else answers
+
+    monkeypatch.setattr(rpc, "batch", lagging)
+    for _ in range(4):
+        await sender.step()
+    assert [each.status for each in await transactions(database)] == ["accepted"]
+    hidden.clear()
+    await drive(sender)
+
+    assert (await read(database, operation_id)).status == "succeeded"
+    assert await counted(rpc, deployed) == [5]
