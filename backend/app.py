@@ -11,7 +11,9 @@ import backend.chain.api
 import backend.chain.metrics
 import backend.chain.probes
 import backend.financing.api
+import backend.invoices.answers_api
 import backend.invoices.api
+import backend.invoices.batches_api
 import backend.parties.api
 import backend.parties.webhooks
 import backend.provenance.api
@@ -55,6 +57,8 @@ ROUTERS: list[APIRouter] = [
     backend.parties.api.router,
     backend.parties.webhooks.router,
     backend.chain.api.router,
+    backend.invoices.batches_api.router,
+    backend.invoices.answers_api.router,
     backend.invoices.api.router,
     backend.receivables.api.router,
     backend.financing.api.router,

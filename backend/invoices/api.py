@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
 
-from backend.invoices import fingerprints, holds, intake, repository, service, vault, views
+from backend.invoices import fingerprints, holds, intake, repository, scanner, service, vault, views
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import Profile
 from backend.invoices.problems import DocumentsLocked, InvoiceUnreadable
@@ -24,13 +24,19 @@ router = APIRouter(prefix="/v1/invoices", route_class=Route, tags=["invoices"])
 
 InvoiceId = Annotated[UUID, Path(examples=[ID])]
 _FILE = {"type": "string", "format": "binary"}
+_FORM = {"file": _FILE, "fields": {"type": "string"}}
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The file itself, or a form with one field `file`. Its kind shows in its content.",
+        "description": "The file itself, or a form with `file`; its kind shows in its content. "
+        "`fields` is JSON typed in from a PDF without data.",
         "content": {
             "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _FILE}}
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": _FILE, "fields": {"type": "string"}},
+                }
             },
             "application/xml": {"schema": _FILE},
             "application/pdf": {"schema": _FILE},
@@ -82,8 +88,9 @@ async def bring(
 
     Refused when it cannot be read, when you are not its seller, or when it is here already.
     """
-    data, file_name, media_type = await _file(request)
-    file = await intake.read(data)
+    data, file_name, media_type, fields = await read_file(request)
+    scan = await scanner.scan(request.app.state.settings.clamd, data)
+    file = await (intake.read(data) if fields is None else intake.by_hand(data, fields))
     record = await intake.receive(
         session,
         caller,
@@ -93,24 +100,26 @@ async def bring(
         media_type=media_type,
         profile=profile,
         buyer_party_id=buyer_party_id,
+        scan=scan,
     )
     audit_subject(request, f"invoice:{record.id}")
     response.headers["Location"] = f"/v1/invoices/{record.id}"
     return views.invoice(caller, await service.standing(session, caller, record), locale)
 
 
-async def _file(request: Request) -> tuple[bytes, str | None, str]:
-    """Bytes, name and claimed type of what was sent. Neither name nor type is believed."""
+async def read_file(request: Request) -> tuple[bytes, str | None, str, str | None]:
+    """Bytes, name and claimed type of what was sent, and fields typed in. Name and type are not believed."""
     claimed = (
         request.headers.get("content-type", "application/octet-stream").partition(";")[0].strip().lower()
     )
     if claimed != "multipart/form-data":
-        return await request.body(), None, claimed
+        return await request.body(), None, claimed, None
     async with request.form(max_files=1, max_fields=4) as form:
-        part = form.get("file")
+        part, fields = form.get("file"), form.get("fields")
         if not isinstance(part, UploadFile):
             raise InvoiceUnreadable(Unreadable("form-without-file"))
-        return await part.read(), part.filename, part.content_type or "application/octet-stream"
+        media_type = part.content_type or "application/octet-stream"
+        return await part.read(), part.filename, media_type, fields if isinstance(fields, str) else None
 
 
 @router.get("", summary="List invoices")

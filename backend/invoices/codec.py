@@ -4,6 +4,8 @@ Dates are ISO 8601, decimals are text, totals are integers of minor units. Attac
 lose their bytes: those stay in the original.
 """
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,6 +36,11 @@ def dump_validation(validation: Validation) -> dict[str, Any]:
 def load_validation(plain: Any) -> Validation:
     """The answer that `dump_validation` wrote."""
     return _VALIDATION.validate_python(plain)
+
+
+def to_json(invoices: Iterable[Invoice]) -> bytes:
+    """A JSON list of invoices as `dump` gives each."""
+    return json.dumps([dump(invoice) for invoice in invoices], ensure_ascii=False, indent=1).encode()
 
 
 def load(plain: Any) -> Invoice:

@@ -3,17 +3,18 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import codec, holds, identity, matching, reading, repository, uniqueness, vault
+from backend.invoices.formats import json, pdf
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import Effect, Facts, Profile, judge
 from backend.invoices.matching import Admitted
-from backend.invoices.model import Invoice
+from backend.invoices.model import Format, Invoice
 from backend.invoices.problems import (
     InvoiceIncomplete,
     InvoiceKnown,
@@ -50,6 +51,17 @@ async def read(data: bytes) -> Read:
         raise InvoiceUnreadable(refusal) from None
 
 
+async def by_hand(data: bytes, fields: str) -> Read:
+    """A PDF without data, and what a person typed in from it (our own JSON). Raises InvoiceUnreadable."""
+    try:
+        if reading.sniff(data) != "pdf" or pdf.embedded_xml(data) is not None:
+            raise Unreadable("manual-needs-picture")
+        invoice = replace(json.read(fields.encode()), format=Format.PDF)
+    except Unreadable as refusal:
+        raise InvoiceUnreadable(refusal) from None
+    return Read(data, invoice, validate(invoice, None))
+
+
 def _read(data: bytes) -> Read:
     invoice, root = reading.read_with_xml(data)
     return Read(data, invoice, validate(invoice, root))
@@ -65,6 +77,7 @@ async def receive(
     media_type: str = "application/octet-stream",
     profile: Profile = "default",
     buyer_party_id: UUID | None = None,
+    scan: str = "not-scanned",
 ) -> InvoiceRecord:
     """Takes an invoice in: its seller must be the caller, and nobody may have brought it before.
 
@@ -90,6 +103,7 @@ async def receive(
         validation=codec.dump_validation(file.validation),
         sha256="0x" + hashlib.sha256(file.data).hexdigest(),
         media_type=media_type[:100],
+        scan=scan,
     )
     documents = vault.seal(secrets, record, file.data, invoice, file_name)
     await _claim_identity(session, record, _tokens(file, secrets, seller, buyer))

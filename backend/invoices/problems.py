@@ -84,3 +84,33 @@ class FingerprintKeyMissing(Problem):
 
     status, code = 503, "fingerprint-key-missing"
     headers: ClassVar = {"Retry-After": "60"}
+
+
+class NotTheBuyer(Problem):
+    """Only the buyer answers an invoice."""
+
+    status, code = 403, "invoice-not-the-buyer"
+
+
+class AnswerOutOfTurn(Problem):
+    """After the answer that was given, this one cannot follow."""
+
+    status, code = 409, "invoice-answer-out-of-turn"
+
+
+class AnswerIncomplete(Problem):
+    """The answer lacks what its code needs: conditions with CA, a reason with RE and UQ."""
+
+    status, code = 422, "invoice-answer-incomplete"
+
+
+class AnswerNotOpen(Problem):
+    """The answer does not wait for anybody."""
+
+    status, code = 409, "invoice-answer-not-open"
+
+
+class SecondPersonNeeded(Problem):
+    """Whoever proposed an acceptance cannot be the second person too."""
+
+    status, code = 403, "invoice-second-person-needed"

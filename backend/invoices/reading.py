@@ -47,7 +47,7 @@ def sniff(data: bytes) -> str:
         return "empty"
     if b"%PDF-" in head:
         return "pdf"
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     for mark in _BOMS:
         head = head.removeprefix(mark)

@@ -5,13 +5,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Select, String, UniqueConstraint, delete, or_, select
+from sqlalchemy import (
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Select,
+    String,
+    UniqueConstraint,
+    delete,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.kit.access import Caller, Owned
+from backend.kit.access import Caller, Owned, visible_to
 from backend.kit.clock import now
-from backend.kit.database import Base, Hash32, Json, UtcTime
+from backend.kit.database import Amount, Base, Hash32, Json, UtcTime
 from backend.kit.ids import uuid7
 
 
@@ -100,6 +111,63 @@ class InvoiceHold(Owned, Base):
     reason: Mapped[str | None] = mapped_column(String(500))
 
 
+class InvoiceAnswer(Owned, Base):
+    """An answer of the buyer (`party_id`), given or waiting for a second person."""
+
+    __tablename__ = "invoice_answers"
+
+    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), index=True)
+    code: Mapped[str] = mapped_column(String(2))
+    reasons: Mapped[list[str]] = mapped_column(Json, default=list)
+    amount: Mapped[int | None] = mapped_column(Amount)
+    due_date: Mapped[str | None] = mapped_column(String(10))
+    note: Mapped[str | None] = mapped_column(String(1000))
+    given_by: Mapped[UUID]
+    approved_by: Mapped[UUID | None]
+    state: Mapped[str] = mapped_column(String(10))
+    """`proposed` while a second person has to agree, then `given`."""
+
+
+class InvoiceBatch(Owned, Base):
+    """Many invoices brought at once."""
+
+    __tablename__ = "invoice_batches"
+
+    uploaded_by: Mapped[UUID]
+    file_name: Mapped[str | None] = mapped_column(String(255))
+    profile: Mapped[str] = mapped_column(String(10))
+    total: Mapped[int]
+
+
+class BatchEntry(Owned, Base):
+    """One file or row of a batch; sealed while it waits, then `taken` or `refused`."""
+
+    __tablename__ = "invoice_batch_entries"
+    __table_args__ = (UniqueConstraint("batch_id", "position"),)
+
+    batch_id: Mapped[UUID] = mapped_column(ForeignKey("invoice_batches.id"), index=True)
+    position: Mapped[int]
+    name: Mapped[str] = mapped_column(String(255))
+    kind: Mapped[str] = mapped_column(String(100))
+    state: Mapped[str] = mapped_column(String(10))
+    invoice_id: Mapped[UUID | None]
+    problem: Mapped[str | None] = mapped_column(String(60))
+    detail: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
+    master_key: Mapped[str] = mapped_column(String(16))
+
+
+class AnswerLimit(Owned, Base):
+    """Above this amount a buyer accepts with two people."""
+
+    __tablename__ = "answer_limits"
+    __table_args__ = (UniqueConstraint("ledger_id", "party_id", "currency"),)
+
+    currency: Mapped[str] = mapped_column(String(3))
+    amount: Mapped[int] = mapped_column(Amount)
+
+
 class FingerprintKeySet(Base):
     """The public keys that fingerprints must be made under, as the chain says. Kept by a projection."""
 
@@ -118,7 +186,7 @@ def visible(caller: Caller) -> Select[InvoiceRecord]:
     return statement.where(
         or_(
             InvoiceRecord.party_id == caller.party_id,
-            (InvoiceRecord.buyer_party_id == caller.party_id) & (InvoiceRecord.state == "open"),
+            (InvoiceRecord.buyer_party_id == caller.party_id) & InvoiceRecord.state.in_(("open", "in-use")),
         )
     )
 
@@ -200,6 +268,73 @@ async def forget_tokens(session: AsyncSession, invoice_id: UUID) -> None:
     """Takes an invoice out of all comparisons: it was withdrawn before anybody relied on it."""
     for table in (InvoiceToken, InvoiceIdentity):
         await session.execute(delete(table).where(table.invoice_id == invoice_id))
+
+
+async def answers_of(session: AsyncSession, invoice_id: UUID) -> Sequence[InvoiceAnswer]:
+    """The buyer's answers to an invoice, oldest first."""
+    statement = select(InvoiceAnswer).where(InvoiceAnswer.invoice_id == invoice_id)
+    return (await session.scalars(statement.order_by(InvoiceAnswer.id))).all()
+
+
+async def answer(session: AsyncSession, invoice_id: UUID, answer_id: UUID) -> InvoiceAnswer | None:
+    """One answer to an invoice."""
+    return await session.scalar(
+        select(InvoiceAnswer).where(InvoiceAnswer.invoice_id == invoice_id, InvoiceAnswer.id == answer_id)
+    )
+
+
+async def answer_limit(
+    session: AsyncSession, ledger_id: UUID, party_id: UUID, currency: str
+) -> AnswerLimit | None:
+    """The party's limit in a currency."""
+    return await session.scalar(
+        select(AnswerLimit).where(
+            AnswerLimit.ledger_id == ledger_id,
+            AnswerLimit.party_id == party_id,
+            AnswerLimit.currency == currency,
+        )
+    )
+
+
+async def batch(session: AsyncSession, caller: Caller, batch_id: UUID) -> InvoiceBatch | None:
+    """A batch the caller may see."""
+    return await session.scalar(
+        select(InvoiceBatch).where(visible_to(caller, InvoiceBatch), InvoiceBatch.id == batch_id)
+    )
+
+
+async def waiting(session: AsyncSession, batch_id: UUID, count: int) -> Sequence[BatchEntry]:
+    """The next entries of a batch that wait, locked where the database can."""
+    statement = (
+        select(BatchEntry)
+        .where(BatchEntry.batch_id == batch_id, BatchEntry.state == "waiting")
+        .order_by(BatchEntry.position)
+        .limit(count)
+        .with_for_update(skip_locked=True)
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def batch_counts(session: AsyncSession, batch_id: UUID) -> dict[str, int]:
+    """How many entries are in each state."""
+    statement = select(BatchEntry.state, func.count()).where(BatchEntry.batch_id == batch_id)
+    rows = await session.execute(statement.group_by(BatchEntry.state))
+    return {row[0]: row[1] for row in rows}
+
+
+async def batch_entries(session: AsyncSession, batch_id: UUID) -> Sequence[BatchEntry]:
+    """All entries of a batch in order."""
+    statement = select(BatchEntry).where(BatchEntry.batch_id == batch_id).order_by(BatchEntry.position)
+    return (await session.scalars(statement)).all()
+
+
+def accepted_by(ledger_id: UUID, party_id: UUID) -> Select[InvoiceRecord]:
+    """Invoices a buyer has accepted and not yet paid."""
+    return select(InvoiceRecord).where(
+        InvoiceRecord.ledger_id == ledger_id,
+        InvoiceRecord.buyer_party_id == party_id,
+        InvoiceRecord.answer.in_(("AP", "CA")),
+    )
 
 
 async def current_key_set(session: AsyncSession, ledger_id: UUID) -> FingerprintKeySet | None:

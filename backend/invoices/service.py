@@ -18,6 +18,7 @@ from backend.kit.access import Caller, Role
 from backend.kit.clock import now
 from backend.kit.problems import FieldError, NotFound
 
+BUYER = "Peppol BIS Invoice Response 3: only AP, or CA with its terms, can be financed"
 UNIQUENESS = "One invoice, one claim: comparison with the invoices of this ledger"
 
 
@@ -74,6 +75,9 @@ async def standing(session: AsyncSession, caller: Caller, record: InvoiceRecord)
     )
     profile = next(name for name in PROFILES if name == record.profile)
     judged = judge(invoice, validation, facts, profile)
+    if record.answer in {"RE", "UQ"}:
+        refusal = Reason(rule=f"answer-{record.answer.lower()}", effect=Effect.BLOCK, source=BUYER)
+        judged = Judgement.of((*judged.reasons, refusal))
     return Standing(record, invoice, validation, _with_holds(caller, judged, found), found)
 
 
@@ -98,6 +102,8 @@ async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice
     now_standing = await standing(session, caller, record)
     marks = await fingerprints.of(session, secrets, record)
     invoice = now_standing.invoice
+    answers = [each for each in await repository.answers_of(session, record.id) if each.state == "given"]
+    agreed = answers[-1] if answers and answers[-1].code == "CA" else None
     return InvoiceFacts(
         id=record.id,
         number=record.number,
@@ -105,8 +111,8 @@ async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice
         buyer_party_id=record.buyer_party_id,
         buyer_name=invoice.buyer.name or invoice.buyer.vat or "?",
         currency=record.currency,
-        payable=invoice.totals.payable or 0,
-        due_date=invoice.due.day,
+        payable=(agreed.amount if agreed else None) or invoice.totals.payable or 0,
+        due_date=date.fromisoformat(agreed.due_date) if agreed and agreed.due_date else invoice.due.day,
         document_root=record.document_root,
         key_set=marks.key_set,
         fingerprints=tuple(item.value for item in marks.items),

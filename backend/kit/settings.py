@@ -77,6 +77,10 @@ class Settings(BaseModel):
 
     allow_private_webhooks: bool = False
     """Webhooks may go to private addresses and any port. Development only."""
+
+    clamd: str | None = None
+    """The virus scanner for uploads: clamd as `host:port`, or the path of its Unix socket."""
+
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8000
     max_body_bytes: Annotated[int, Field(ge=1_024)] = 16 * 1024 * 1024

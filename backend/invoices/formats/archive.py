@@ -5,6 +5,7 @@ What a zip says of its sizes is checked first, and what comes out is counted all
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
@@ -16,6 +17,8 @@ MAX_UNPACKED = 200_000_000
 MAX_MEMBER = 50_000_000
 _MAX_RATIO = 200
 _PIECE = 1 << 16
+# What zipfile raises for an archive that is damaged, or packed in a way it does not know.
+_FAULTS = (zipfile.BadZipFile, zlib.error, ValueError, OSError, EOFError, NotImplementedError, KeyError)
 # Left by operating systems in archives; nobody means to send them.
 _LITTER = {"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini"}
 
@@ -29,7 +32,7 @@ def open_archive(data: bytes) -> zipfile.ZipFile:
         raise Unreadable("zip-too-large", limit=MAX_BYTES)
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError) as error:
+    except _FAULTS as error:
         raise Unreadable("zip-broken", reason=str(error)[:200] or type(error).__name__) from None
     members = archive.infolist()
     if len(members) > MAX_MEMBERS:
@@ -51,7 +54,7 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
                 content += piece
                 if len(content) > MAX_MEMBER:
                     raise Unreadable("zip-swells", limit=MAX_MEMBER)
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError, NotImplementedError, KeyError) as error:
+    except _FAULTS as error:
         raise Unreadable("zip-broken", reason=str(error)[:200] or type(error).__name__) from None
     return bytes(content)
 

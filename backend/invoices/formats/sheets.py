@@ -138,8 +138,8 @@ def template() -> str:
 def _rows(cells: Iterator[Any], kind: Format) -> Iterator[Row]:
     columns: Mapping[int, str] = {}
     count = 0
-    for position, row in enumerate(cells, start=1):
-        texts = [_text(cell) for cell in row]
+    for position, cells_of_row in enumerate(cells, start=1):
+        texts = [_text(cell) for cell in cells_of_row]
         if not any(texts):
             continue
         if not columns:
@@ -151,10 +151,11 @@ def _rows(cells: Iterator[Any], kind: Format) -> Iterator[Row]:
         if count > MAX_ROWS:
             raise Unreadable("sheet-too-many-rows", limit=MAX_ROWS)
         filled = {columns[place]: text for place, text in enumerate(texts) if place in columns and text}
-        yield _row(position, filled, kind)
+        yield row(position, filled, kind)
 
 
-def _row(position: int, values: Mapping[str, str], kind: Format) -> Row:
+def row(position: int, values: Mapping[str, str], kind: Format) -> Row:
+    """The invoice in one row, given by the names of the columns, or why there is none."""
     missing = [name for name in _NEEDED if name not in values]
     if not ("gross_amount" in values or "payable_amount" in values):
         missing.append("gross_amount")

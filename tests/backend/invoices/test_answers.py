@@ -1,0 +1,144 @@
+"""The buyer's answer: who may give it, what may follow, two people above a limit, and what comes of it."""
+
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+
+from backend.kit.access import Caller, Role
+from tests.backend.conftest import User
+from tests.backend.invoices import samples
+from tests.backend.invoices.conftest import Shop
+
+
+async def answered(user: User, invoice_id: str, **body: Any) -> httpx.Response:
+    return await user.post(f"/v1/invoices/{invoice_id}/answers", json=body)
+
+
+async def brought(shop: Shop) -> str:
+    return str((await shop.bring()).json()["id"])
+
+
+async def facts(shop: Shop, invoice_id: str) -> Any:
+    caller = Caller(shop.seller.user_id, shop.seller.party_id, shop.world.ledger_id, frozenset({Role.MAKER}))
+    async with shop.world.database.transaction() as session:
+        return await shop.world.app.state.read_invoice(session, caller, UUID(invoice_id))
+
+
+async def test_from_received_to_paid(shop: Shop) -> None:
+    invoice_id = await brought(shop)
+
+    for code in ("AB", "IP", "AP", "PD"):
+        assert (await answered(shop.buyer, invoice_id, code=code)).json()["state"] == "given"
+    assert (await shop.seller.get(f"/v1/invoices/{invoice_id}")).json()["answer"] == "PD"
+    given = (await shop.seller.get(f"/v1/invoices/{invoice_id}/answers")).json()
+    assert [each["code"] for each in given] == ["AB", "IP", "AP", "PD"]
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ({"code": "AP"}, {"code": "RE", "reasons": ["QTY"]}),
+        ({"code": "RE", "reasons": ["QUA"]}, {"code": "AP"}),
+        ({"code": "AP"}, {"code": "AP"}),
+        (None, {"code": "PD"}),
+    ],
+)
+async def test_what_cannot_follow(shop: Shop, first: dict[str, Any] | None, then: dict[str, Any]) -> None:
+    invoice_id = await brought(shop)
+    if first:
+        assert (await answered(shop.buyer, invoice_id, **first)).status_code == 201
+
+    refused = await answered(shop.buyer, invoice_id, **then)
+    assert refused.status_code == 409
+    assert refused.json()["type"] == "urn:tallystick:problem:invoice-answer-out-of-turn"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"code": "CA"},
+        {"code": "RE"},
+        {"code": "UQ"},
+        {"code": "AP", "amount": 5},
+        {"code": "CA", "amount": 594942},
+        {"code": "CA", "amount": 0},
+        {"code": "XX"},
+        {"code": "RE", "reasons": ["nonsense"]},
+    ],
+)
+async def test_an_answer_is_complete_or_refused(shop: Shop, body: dict[str, Any]) -> None:
+    invoice_id = await brought(shop)
+
+    assert (await answered(shop.buyer, invoice_id, **body)).status_code == 422
+    assert (await shop.seller.get(f"/v1/invoices/{invoice_id}")).json()["answer"] is None
+
+
+async def test_conditions_become_the_terms_and_a_rejection_stops_it(shop: Shop) -> None:
+    invoice_id = await brought(shop)
+    await answered(shop.buyer, invoice_id, code="UQ", reasons=["PRI"])
+    assert [each.code for each in (await facts(shop, invoice_id)).obstacles] == ["gate.answer-uq"]
+
+    await answered(shop.buyer, invoice_id, code="CA", amount=500000, due_date="2027-02-15")
+    agreed = await facts(shop, invoice_id)
+
+    assert (agreed.payable, agreed.due_date.isoformat(), agreed.obstacles) == (500000, "2027-02-15", ())
+
+
+async def test_only_the_buyer_answers(shop: Shop) -> None:
+    invoice_id = await brought(shop)
+
+    assert (await answered(shop.seller, invoice_id, code="AP")).status_code == 403
+    assert (await answered(shop.stranger, invoice_id, code="AP")).status_code == 404
+
+
+async def test_two_people_above_the_limit(shop: Shop) -> None:
+    invoice_id = await brought(shop)
+    limit = await shop.buyer.client.put("/v1/answer-limits/EUR", json={"amount": 594940})
+    assert limit.status_code == 204
+    proposed = (await answered(shop.buyer, invoice_id, code="AP")).json()
+    path = f"/v1/invoices/{invoice_id}/answers/{proposed['id']}/approval"
+    maker = await shop.world.user(Role.MAKER, party_id=shop.buyer.party_id)
+    second = await shop.world.user(Role.CHECKER, party_id=shop.buyer.party_id)
+
+    assert proposed["state"] == "proposed"
+    assert (await shop.seller.get(f"/v1/invoices/{invoice_id}")).json()["answer"] is None
+    assert (await shop.buyer.post(path)).json()[
+        "type"
+    ] == "urn:tallystick:problem:invoice-second-person-needed"
+    assert (await maker.post(path)).status_code == 403
+    assert (await shop.seller.post(path)).status_code == 403
+    assert (await second.post(path)).json()["state"] == "given"
+    assert (await second.post(path)).status_code == 409
+    assert (await shop.seller.get(f"/v1/invoices/{invoice_id}")).json()["answer"] == "AP"
+
+
+async def test_many_answers_each_for_itself(shop: Shop) -> None:
+    first = await brought(shop)
+    second = (await shop.bring(samples.changed(samples.UBL, ("ET-2026/0117", "ET-9")))).json()["id"]
+    body = {"answers": [
+        {"invoice_id": first, "code": "AP"},
+        {"invoice_id": second, "code": "CA"},
+        {"invoice_id": "0190b8a7-5c00-7000-8000-000000000001", "code": "AP"},
+        {"invoice_id": second, "code": "AP"},
+    ]}  # fmt: skip
+    results = (await shop.buyer.post("/v1/invoice-answers", json=body)).json()
+
+    assert [each["state"] for each in results] == ["given", None, None, "given"]
+    assert [each["problem"] for each in results] == [None, "invoice-answer-incomplete", "not-found", None]
+
+
+async def test_the_pay_run_names_what_is_accepted_and_due(shop: Shop) -> None:
+    first = await brought(shop)
+    formula = ("ET-2026/0117", '=HYPERLINK("http://x")')
+    second = (await shop.bring(samples.changed(samples.UBL, formula))).json()["id"]
+    for invoice_id in (first, second):
+        await answered(shop.buyer, invoice_id, code="AP")
+
+    early = (await shop.buyer.get("/v1/pay-run", params={"until": "2027-01-30"})).text
+    run = (await shop.buyer.get("/v1/pay-run", params={"until": "2027-01-31"})).text
+    assert early.count("\n") == 1
+    assert "2027-01-31,Example Tools GmbH,5949.41,EUR,DE23100000001234567890,ET-2026/0117 2026-11-02" in run
+    assert '"\'=HYPERLINK(""http://x"") 2026-11-02"' in run
+    assert (await shop.stranger.get("/v1/pay-run", params={"until": "2027-01-31"})).text.count("\n") == 1

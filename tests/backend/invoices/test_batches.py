@@ -1,0 +1,175 @@
+"""Many at once, by hand, scanned, and out again."""
+
+import asyncio
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+
+import openpyxl
+import pytest
+
+from backend.invoices import codec, exports
+from backend.invoices.reading import read
+from backend.kit.settings import load
+from tests.backend.invoices import samples
+from tests.backend.invoices.conftest import Shop
+from tests.backend.invoices.test_formats import CSV, packed
+
+
+async def opened(shop: Shop, content: bytes) -> str:
+    answer = await shop.seller.post("/v1/invoice-batches", content=content)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["links"]["self"])
+
+
+def numbered(number: str) -> bytes:
+    return samples.changed(samples.UBL, ("ET-2026/0117", number))
+
+
+async def test_a_zip_with_progress_and_a_report_row_by_row(shop: Shop) -> None:
+    members: dict[str, bytes | str] = {f"july/{n:02d}.xml": numbered(f"B-{n}") for n in range(23)}
+    members |= {
+        "july/again.xml": numbered("b 1"),
+        "readme.txt": "hello",
+        "inner.zip": packed({"a.xml": samples.UBL}),
+        "__MACOSX/._a": "litter",
+    }
+    place = await opened(shop, packed(members))
+    first = (await shop.seller.post(f"{place}/steps")).json()
+    done = (await shop.seller.post(f"{place}/steps")).json()
+
+    assert (first["total"], first["waiting"], first["taken"]) == (26, 6, 20)
+    assert (done["waiting"], done["taken"], done["refused"]) == (0, 23, 3)
+    report = (await shop.seller.get(f"{place}/report", headers={"Accept-Language": "zh"})).json()
+    refused = {row["name"]: row["problem"] for row in report if row["state"] == "refused"}
+    assert refused == {
+        "again.xml": "invoice-known",
+        "readme.txt": "invoice-unreadable",
+        "inner.zip": "invoice-unreadable",
+    }
+    assert all("一" <= row["detail"][0] <= "鿿" for row in report if row["detail"])
+    assert len((await shop.seller.get("/v1/invoices")).json()["items"]) == 23
+    assert (await shop.seller.get(f"{place}/report?format=csv")).text.count("\n") == 27
+    assert (await shop.stranger.get(place)).status_code == 404
+    assert (await shop.stranger.post(f"{place}/steps")).status_code == 404
+
+
+async def test_a_sheet_one_invoice_a_row(shop: Shop) -> None:
+    head, row = CSV.decode().splitlines()
+    rows = [head, row, row.replace("ET-2026/0117", "ET-5"), row.replace("ET-2026/0117", "")]
+    place = await opened(shop, "\n".join(rows).encode())
+    done = (await shop.seller.post(f"{place}/steps")).json()
+
+    assert (done["taken"], done["refused"]) == (2, 1)
+    report = (await shop.seller.get(f"{place}/report")).json()
+    assert [row["name"] for row in report] == ["row 2", "row 3", "row 4"]
+    assert report[2]["detail"] == "The row lacks: invoice_no."
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(samples.UBL, "batch-is-no-archive"), (packed({}), "batch-is-empty"), (b"PK\x03\x04", "zip-broken")],
+    ids=range(3),
+)
+async def test_what_is_no_batch(shop: Shop, content: bytes, reason: str) -> None:
+    answer = await shop.seller.post("/v1/invoice-batches", content=content)
+
+    assert (answer.status_code, answer.json()["reason"]) == (422, reason)
+
+
+async def test_a_picture_is_entered_by_hand_and_marked_so(shop: Shop) -> None:
+    fields = json.dumps(codec.dump(read(samples.UBL)))
+    picture = samples.pdf({})
+    file = {"file": ("scan.pdf", picture, "application/pdf")}
+    answer = await shop.seller.post("/v1/invoices", files=file, data={"fields": fields})
+    body = answer.json()
+
+    assert answer.status_code == 201
+    assert (body["format"], body["number"], body["validation"]["result"]) == (
+        "pdf",
+        "ET-2026/0117",
+        "not-applicable",
+    )
+    assert {"rule": "unstructured", "effect": "hold"}.items() <= body["financeable"]["reasons"][0].items()
+    assert (await shop.seller.get(body["links"]["document"])).content == picture
+    assert (await shop.bring()).status_code == 409
+
+
+async def test_what_can_be_read_is_not_entered_by_hand(shop: Shop) -> None:
+    for content in (samples.UBL, samples.pdf({"factur-x.xml": samples.CII})):
+        file = {"file": ("a", content, "application/pdf")}
+        answer = await shop.seller.post("/v1/invoices", files=file, data={"fields": "{}"})
+        assert answer.json()["reason"] == "manual-needs-picture"
+
+
+@pytest.fixture
+async def clamd(shop: Shop) -> AsyncIterator[list[bytes]]:
+    """A scanner that speaks INSTREAM and finds the word "virus"; gives what it was sent."""
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        assert await reader.readuntil(b"\0") == b"zINSTREAM\0"
+        content = b""
+        while size := int.from_bytes(await reader.readexactly(4), "big"):
+            content += await reader.readexactly(size)
+        seen.append(content)
+        writer.write(b"stream: Test-Virus FOUND\0" if b"virus" in content else b"stream: OK\0")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    shop.world.app.state.settings = load({"TALLYSTICK_CLAMD": f"127.0.0.1:{port}"})
+    yield seen
+    server.close()
+    await server.wait_closed()
+
+
+async def test_with_a_scanner_it_says_clean_or_is_refused(shop: Shop, clamd: list[bytes]) -> None:
+    assert (await shop.bring()).json()["document"]["scan"] == "clean"
+    assert clamd == [samples.UBL]
+    infected = await shop.bring(samples.changed(samples.UBL, ("Goods remain ours", "virus"), ("ET-", "EV-")))
+
+    assert infected.status_code == 422
+    assert "Test-Virus" in infected.json()["detail"]
+
+
+async def test_a_scanner_that_does_not_answer_lets_nothing_through(shop: Shop) -> None:
+    shop.world.app.state.settings = load({"TALLYSTICK_CLAMD": "127.0.0.1:1"})
+    answer = await shop.bring()
+
+    assert answer.status_code == 503
+    assert answer.json()["type"] == "urn:tallystick:problem:scanner-unavailable"
+    assert (await shop.seller.get("/v1/invoices")).json()["items"] == []
+
+
+async def test_out_again_as_data_sheet_and_journal(shop: Shop) -> None:
+    await shop.bring()
+    data = (await shop.seller.get("/v1/invoice-export?format=json")).json()
+    rows = list(csv.DictReader(io.StringIO((await shop.seller.get("/v1/invoice-export")).text)))
+    book = openpyxl.load_workbook(
+        io.BytesIO((await shop.seller.get("/v1/invoice-export?format=xlsx")).content)
+    )
+    journal = list(
+        csv.DictReader(io.StringIO((await shop.seller.get("/v1/invoice-export?format=journal")).text))
+    )
+
+    assert data[0]["totals"]["payable"] == 594941
+    assert (rows[0]["number"], rows[0]["payable"]) == ("ET-2026/0117", "5949.41")
+    assert [cell.value for cell in next(book.worksheets[0].iter_rows(min_row=1))] == list(exports.HEADINGS)
+    assert [(row["debit"], row["credit"]) for row in journal] == [
+        ("5949.41", ""),
+        ("", "4999.50"),
+        ("", "949.91"),
+    ]
+    assert (await shop.buyer.get("/v1/invoice-export?format=journal")).text.count("\n") == 1
+    assert (await shop.seller.get("/v1/invoice-template")).text.startswith("invoice_no,invoice_date")
+
+
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-5.20", "-5.20"), ("-a", "'-a"), (None, ""), ("plain", "plain")],
+)
+def test_no_cell_acts_on_the_reader(text: str | None, safe: str) -> None:
+    assert exports.safe_cell(text) == safe
