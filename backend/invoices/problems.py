@@ -54,6 +54,12 @@ class InvoiceInUse(Problem):
     status, code = 409, "invoice-in-use"
 
 
+class InvoiceWithdrawn(Problem):
+    """The invoice was taken back; bring it again to use it."""
+
+    status, code = 409, "invoice-withdrawn"
+
+
 class InvoiceErased(Problem):
     """The original and its fields were erased; hash, root and identity remain."""
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.invoices import codec, fingerprints, holds, repository, vault
 from backend.invoices.gates.judge import PROFILES, Effect, Facts, Judgement, Reason, judge
 from backend.invoices.model import Invoice
-from backend.invoices.problems import InvoiceErased, InvoiceInUse
+from backend.invoices.problems import InvoiceErased, InvoiceInUse, InvoiceWithdrawn
 from backend.invoices.repository import InvoiceHold, InvoiceRecord
 from backend.invoices.secrets import Secrets
 from backend.invoices.validation.result import Validation
@@ -96,8 +96,10 @@ def _with_holds(caller: Caller, judged: Judgement, found: Sequence[InvoiceHold])
 
 
 async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice_id: UUID) -> InvoiceFacts:
-    """An invoice as a receivable is made from it. Raises NotFound, InvoiceErased, FingerprintKeyMissing."""
+    """What a receivable is made from. Raises NotFound, InvoiceErased or -Withdrawn, FingerprintKeyMissing."""
     record = await get(session, caller, invoice_id)
+    if record.state == "withdrawn":
+        raise InvoiceWithdrawn(number=record.number)
     await holds.compare(session, record)
     now_standing = await standing(session, caller, record)
     marks = await fingerprints.of(session, secrets, record)

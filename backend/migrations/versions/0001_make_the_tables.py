@@ -55,6 +55,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("ledger_id", "account", name=op.f("pk_action_nonces")),
     )
     op.create_table(
+        "answer_limits",
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("amount", columns.Amount(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_answer_limits")),
+        sa.UniqueConstraint(
+            "ledger_id", "party_id", "currency", name=op.f("uq_answer_limits_ledger_id_party_id_currency")
+        ),
+    )
+    with op.batch_alter_table("answer_limits", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_answer_limits_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_answer_limits_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
         "audit_entries",
         sa.Column("user_id", sa.Uuid(), nullable=True),
         sa.Column("action", sa.String(length=200), nullable=False),
@@ -200,6 +217,22 @@ def upgrade() -> None:
     with op.batch_alter_table("idempotent_requests", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_idempotent_requests_ledger_id"), ["ledger_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_idempotent_requests_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
+        "invoice_batches",
+        sa.Column("uploaded_by", sa.Uuid(), nullable=False),
+        sa.Column("file_name", sa.String(length=255), nullable=True),
+        sa.Column("profile", sa.String(length=10), nullable=False),
+        sa.Column("total", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_batches")),
+    )
+    with op.batch_alter_table("invoice_batches", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoice_batches_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoice_batches_party_id"), ["party_id"], unique=False)
 
     op.create_table(
         "invoices",
@@ -632,6 +665,61 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_epcis_subscriptions_ledger_id"), ["ledger_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_epcis_subscriptions_party_id"), ["party_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_epcis_subscriptions_query_id"), ["query_id"], unique=False)
+
+    op.create_table(
+        "invoice_answers",
+        sa.Column("invoice_id", sa.Uuid(), nullable=False),
+        sa.Column("code", sa.String(length=2), nullable=False),
+        sa.Column("reasons", columns.Json, nullable=False),
+        sa.Column("amount", columns.Amount(), nullable=True),
+        sa.Column("due_date", sa.String(length=10), nullable=True),
+        sa.Column("note", sa.String(length=1000), nullable=True),
+        sa.Column("given_by", sa.Uuid(), nullable=False),
+        sa.Column("approved_by", sa.Uuid(), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["invoice_id"], ["invoices.id"], name=op.f("fk_invoice_answers_invoice_id_invoices")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_answers")),
+    )
+    with op.batch_alter_table("invoice_answers", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoice_answers_invoice_id"), ["invoice_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoice_answers_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoice_answers_party_id"), ["party_id"], unique=False)
+
+    op.create_table(
+        "invoice_batch_entries",
+        sa.Column("batch_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("kind", sa.String(length=100), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("invoice_id", sa.Uuid(), nullable=True),
+        sa.Column("problem", sa.String(length=60), nullable=True),
+        sa.Column("detail", columns.Json, nullable=False),
+        sa.Column("ciphertext", sa.LargeBinary(), nullable=False),
+        sa.Column("wrapped_key", sa.LargeBinary(), nullable=False),
+        sa.Column("master_key", sa.String(length=16), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("ledger_id", sa.Uuid(), nullable=False),
+        sa.Column("party_id", sa.Uuid(), nullable=False),
+        sa.Column("created_at", columns.UtcTime(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["batch_id"],
+            ["invoice_batches.id"],
+            name=op.f("fk_invoice_batch_entries_batch_id_invoice_batches"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invoice_batch_entries")),
+        sa.UniqueConstraint("batch_id", "position", name=op.f("uq_invoice_batch_entries_batch_id_position")),
+    )
+    with op.batch_alter_table("invoice_batch_entries", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invoice_batch_entries_batch_id"), ["batch_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoice_batch_entries_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_invoice_batch_entries_party_id"), ["party_id"], unique=False)
 
     op.create_table(
         "invoice_documents",
@@ -1092,6 +1180,18 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_invoice_documents_invoice_id"))
 
     op.drop_table("invoice_documents")
+    with op.batch_alter_table("invoice_batch_entries", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoice_batch_entries_party_id"))
+        batch_op.drop_index(batch_op.f("ix_invoice_batch_entries_ledger_id"))
+        batch_op.drop_index(batch_op.f("ix_invoice_batch_entries_batch_id"))
+
+    op.drop_table("invoice_batch_entries")
+    with op.batch_alter_table("invoice_answers", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoice_answers_party_id"))
+        batch_op.drop_index(batch_op.f("ix_invoice_answers_ledger_id"))
+        batch_op.drop_index(batch_op.f("ix_invoice_answers_invoice_id"))
+
+    op.drop_table("invoice_answers")
     with op.batch_alter_table("epcis_subscriptions", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_epcis_subscriptions_query_id"))
         batch_op.drop_index(batch_op.f("ix_epcis_subscriptions_party_id"))
@@ -1181,6 +1281,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_invoices_buyer")
 
     op.drop_table("invoices")
+    with op.batch_alter_table("invoice_batches", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invoice_batches_party_id"))
+        batch_op.drop_index(batch_op.f("ix_invoice_batches_ledger_id"))
+
+    op.drop_table("invoice_batches")
     with op.batch_alter_table("idempotent_requests", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotent_requests_party_id"))
         batch_op.drop_index(batch_op.f("ix_idempotent_requests_ledger_id"))
@@ -1215,6 +1320,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_audit_entries_ledger_id"))
 
     op.drop_table("audit_entries")
+    with op.batch_alter_table("answer_limits", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_answer_limits_party_id"))
+        batch_op.drop_index(batch_op.f("ix_answer_limits_ledger_id"))
+
+    op.drop_table("answer_limits")
     op.drop_table("action_nonces")
     op.drop_table("accounts")
     with op.batch_alter_table("account_grants", schema=None) as batch_op:

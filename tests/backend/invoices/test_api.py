@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 
 from backend.invoices import repository, vault
+from backend.invoices.problems import InvoiceWithdrawn
 from backend.invoices.secrets import MasterKey
 from backend.kit import vrf
 from backend.kit.access import Caller, Role
@@ -181,6 +182,10 @@ async def test_withdrawn_it_may_be_brought_again_and_in_use_it_may_not_be_withdr
     first = (await shop.bring()).json()["id"]
     assert (await shop.seller.post(f"/v1/invoices/{first}/withdrawal")).status_code == 204
     assert (await shop.buyer.get(f"/v1/invoices/{first}")).status_code == 404
+    caller = Caller(shop.seller.user_id, shop.seller.party_id, shop.world.ledger_id, frozenset({Role.MAKER}))
+    async with shop.world.database.transaction() as session:
+        with pytest.raises(InvoiceWithdrawn):
+            await shop.world.app.state.read_invoice(session, caller, UUID(first))
     second = (await shop.bring()).json()["id"]
     async with shop.world.database.transaction() as session:
         await service.mark_in_use(session, shop.world.ledger_id, UUID(second))
