@@ -1,0 +1,259 @@
+"""A monitor finds out whatever the operator rewrites, leaves out or shows twice; a witness signs what agrees."""
+
+import base64
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from backend.kit.access import Role
+from backend.provenance.log.monitor import (
+    ChainHead,
+    Disagreement,
+    Memory,
+    check_checkpoint,
+    cosign,
+    follow,
+    keep,
+)
+from backend.provenance.log.notes import (
+    Checkpoint,
+    NoteError,
+    Signer,
+    cosigned_at,
+    load_key,
+    open_note,
+    read_checkpoint,
+)
+from tests.backend.provenance.conftest import Chain, Recorder, receipts
+from tests.backend.provenance.epcis.samples import RECEIPT, document
+
+
+class Shown:
+    """What the operator shows a monitor."""
+
+    def __init__(self, page: dict[str, Any]) -> None:
+        self.page = page
+        self.posted: list[tuple[str, dict[str, Any]]] = []
+
+    def get(self, path: str) -> Any:
+        start = int(path.partition("start=")[2].partition("&")[0])
+        return self.page | {"entries": self.page["entries"][start : start + 2]}
+
+    def post(self, path: str, body: Mapping[str, Any]) -> None:
+        self.posted.append((path, dict(body)))
+
+
+class OnChain:
+    """What a node answers."""
+
+    def __init__(self, args: Mapping[str, Any]) -> None:
+        self.value = ChainHead(raw(args["logRoot"]), args["size"], raw(args["mapRoot"]))
+
+    def head(self) -> ChainHead:
+        return self.value
+
+
+def raw(text: str) -> bytes:
+    return bytes.fromhex(text.removeprefix("0x"))
+
+
+@pytest.fixture
+async def auditor(world: Any) -> Any:
+    return await world.user(Role.AUDITOR)
+
+
+async def look(auditor: Any, chain: Chain) -> tuple[Shown, OnChain]:
+    """A head made and taken, and what the operator shows after it."""
+    args = await chain.anchor()
+    answer = await auditor.get("/v1/log/entries?limit=1000")
+    assert answer.status_code == 200, answer.text
+    return Shown(answer.json()), OnChain(args)
+
+
+async def test_a_monitor_follows_head_after_head(
+    buyer: Recorder, auditor: Any, chain: Chain, tmp_path: Path
+) -> None:
+    await buyer.capture(receipts(5))
+    memory = Memory.load(tmp_path)
+    shown, node = await look(auditor, chain)
+    assert follow(shown, node, memory) == node.value
+    memory.save(tmp_path)
+
+    await buyer.capture(document(RECEIPT))
+    await buyer.capture(receipts(4, 3))
+    shown, node = await look(auditor, chain)
+    again = Memory.load(tmp_path)
+
+    assert again == memory
+    assert follow(shown, node, again) == node.value
+    assert again.size == 8
+    assert follow(shown, node, again) is None
+
+
+LIES = {
+    "an event removed": lambda page: page["entries"].pop(2),
+    "the last event withheld": lambda page: page["entries"].pop(),
+    "two events in another order": lambda page: page["entries"].insert(1, page["entries"].pop(2)),
+    "a leaf altered": lambda page: page["entries"][1].update(
+        leaf=page["entries"][1]["leaf"][:-2] + ("00" if page["entries"][1]["leaf"][-2:] != "00" else "11")
+    ),
+    "an event shown that the map does not tell of": lambda page: page["entries"][1].update(
+        event=page["entries"][1]["event"].replace("/21/1", "/21/77")
+    ),
+    "another secret for the map": lambda page: page.update(map_secret="0x" + "12" * 32),
+    "a leaf that is none": lambda page: page["entries"][0].update(leaf="0x01"),
+    "an event erased before it was seen": lambda page: page["entries"][0].update(event=None),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+async def test_a_lie_is_found_out_and_kept(
+    buyer: Recorder, auditor: Any, chain: Chain, tmp_path: Path, lie: str
+) -> None:
+    await buyer.capture(receipts(5))
+    shown, node = await look(auditor, chain)
+    shown.page = deepcopy(shown.page)
+    LIES[lie](shown.page)
+
+    with pytest.raises(Disagreement) as found:
+        follow(shown, node, Memory())
+
+    kept = keep(tmp_path, found.value, 1_800_000_000)
+    assert str(found.value) in kept.read_text()
+    with pytest.raises(FileExistsError):
+        keep(tmp_path, found.value, 1_800_000_000)
+
+
+async def test_another_history_on_the_chain_is_found_out(buyer: Recorder, auditor: Any, chain: Chain) -> None:
+    await buyer.capture(receipts(5))
+    shown, node = await look(auditor, chain)
+    memory = Memory()
+    follow(shown, node, memory)
+    good = node.value
+
+    node.value = ChainHead(good.log_root, 3, good.map_root)
+    with pytest.raises(Disagreement, match="were seen before"):
+        follow(shown, node, memory)
+    node.value = ChainHead(bytes(32), 5, good.map_root)
+    with pytest.raises(Disagreement, match="different roots"):
+        follow(shown, node, memory)
+
+
+async def test_a_map_that_leaves_something_out_is_found_out(
+    buyer: Recorder, auditor: Any, chain: Chain
+) -> None:
+    await buyer.capture(receipts(5))
+    shown, node = await look(auditor, chain)
+    node.value = ChainHead(node.value.log_root, 5, bytes(32))
+
+    with pytest.raises(Disagreement, match="map"):
+        follow(shown, node, Memory())
+
+
+async def test_two_readers_shown_two_histories_hold_the_evidence(
+    buyer: Recorder, auditor: Any, chain: Chain, log: Any
+) -> None:
+    await buyer.capture(receipts(2))
+    _, node = await look(auditor, chain)
+    honest = (await auditor.get("/v1/log/checkpoint")).text
+    check_checkpoint(honest, log.origin, log.signer.public, node.value)
+    forged = log.signer.sign(Checkpoint(log.origin, 2, bytes(32)).text())
+
+    with pytest.raises(Disagreement, match="signed another root") as found:
+        check_checkpoint(forged, log.origin, log.signer.public, node.value)
+    assert found.value.evidence["note"] == forged
+    with pytest.raises(Disagreement, match="not the log's"):
+        check_checkpoint(forged, log.origin, Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
+                         node.value)  # fmt: skip
+
+
+async def test_a_witness_signs_and_its_signature_stands_under_the_checkpoint(
+    buyer: Recorder, auditor: Any, chain: Chain, log: Any
+) -> None:
+    await buyer.capture(receipts(2))
+    shown, _ = await look(auditor, chain)
+    note = (await auditor.get("/v1/log/checkpoint")).text
+    witness = Signer("witness.example", Ed25519PrivateKey.generate())
+
+    signed = cosign(shown, witness, note, 1_800_000_000)
+    (path, body), *_ = shown.posted
+    taken = await buyer.user.post(path, json=body)
+
+    assert taken.status_code == 204, taken.text
+    served = (await auditor.get("/v1/log/checkpoint")).text
+    assert served == signed
+    assert cosigned_at(served, witness.name, witness.public) == 1_800_000_000
+    assert read_checkpoint(open_note(served, log.origin, log.signer.public)).size == 2
+
+
+@pytest.mark.parametrize("fault", ["another key", "unsigned", "another log"])
+async def test_a_cosignature_that_is_none_is_refused(
+    buyer: Recorder, auditor: Any, chain: Chain, log: Any, fault: str
+) -> None:
+    await buyer.capture(receipts(2))
+    await chain.anchor()
+    witness = Signer("witness.example", Ed25519PrivateKey.generate())
+    note = (await auditor.get("/v1/log/checkpoint")).text
+    if fault == "another log":
+        note = Signer(log.origin, Ed25519PrivateKey.generate()).sign("x\n1\n" + "A" * 43 + "=\n")
+    signed = note if fault == "unsigned" else witness.cosign(note, 5)
+    public = bytes(32) if fault == "another key" else witness.public
+
+    body = {"note": signed, "witness": witness.name, "public_key": "0x" + public.hex()}
+    answer = await buyer.user.post("/v1/log/cosignatures", json=body)
+
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith("log-cosignature-invalid")
+
+
+async def test_only_auditors_read_the_whole_log(buyer: Recorder) -> None:
+    await buyer.capture(receipts(2))
+
+    assert (await buyer.user.get("/v1/log/entries")).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "x\n", "x\n01\n" + "A" * 43 + "=\n", "x\n-1\n" + "A" * 43 + "=\n", "x\n1\nAAAA\n", "x\n1\n!\n",
+     "\n1\n" + "A" * 43 + "=\n"],
+)  # fmt: skip
+def test_a_checkpoint_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(NoteError):
+        read_checkpoint(text)
+
+
+@pytest.mark.parametrize(
+    "note", ["", "a\nb\n", "a\n\nx y\n", "a\n\n— x AAAA\n", "a\n\n— x !\n", "a\n\n— x A"]
+)
+def test_a_note_that_is_none_is_refused(note: str) -> None:
+    with pytest.raises(NoteError):
+        open_note(note, "x", bytes(32))
+
+
+def test_a_note_of_the_format_others_verify() -> None:
+    """The layout of C2SP signed-note: key id = SHA-256(name ‖ newline ‖ 0x01 ‖ key), first four bytes."""
+    from hashlib import sha256
+
+    signer = Signer("log.example", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+    note = signer.sign("log.example\n1\n" + "A" * 43 + "=\n")
+
+    text, _, line = note.rpartition("\n\n")
+    payload = base64.b64decode(line.removeprefix("— log.example ").rstrip("\n"))
+    assert payload[:4] == sha256(b"log.example\n\x01" + signer.public).digest()[:4]
+    signer.key.public_key().verify(payload[4:], f"{text}\n".encode())
+
+
+def test_the_logs_key_is_made_once_and_readable_by_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "log-key"
+
+    first, second = load_key(path), load_key(path)
+
+    assert first.private_bytes_raw() == second.private_bytes_raw()
+    assert path.stat().st_mode & 0o077 == 0
+    path.write_text("nonsense")
+    with pytest.raises(ValueError, match="non-hexadecimal"):
+        load_key(path)
