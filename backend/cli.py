@@ -14,6 +14,8 @@ _ROOMS = {
     "keys": ("backend.signing.cli", "keys"),
     "invoices": ("backend.invoices.commands", "app"),
     "epcis": ("backend.provenance.cli", "epcis"),
+    "monitor": ("backend.provenance.log.watching", "monitor"),
+    "record": ("backend.provenance.recorder", "record"),
     "operations": ("backend.chain.commands", "operations"),
 }
 

@@ -14,6 +14,11 @@ from backend.provenance.log.notes import Signer, load_key
 CONTRACT: Final = "ProvenanceLog"
 
 
+def log_id_of(chain_id: int, contract: bytes) -> bytes:
+    """The id the contract gives itself: keccak256(abi.encode(chain id, contract))."""
+    return bytes(keccak(encode(["uint256", "address"], [chain_id, "0x" + contract.hex()])))
+
+
 @dataclass(frozen=True, slots=True)
 class LogConfig:
     """One log: the contract that holds its heads, and who speaks for it off the chain."""
@@ -32,8 +37,8 @@ class LogConfig:
 
     @property
     def log_id(self) -> bytes:
-        """The id the contract gives itself: keccak256(abi.encode(chain id, contract))."""
-        return bytes(keccak(encode(["uint256", "address"], [self.chain_id, "0x" + self.contract.hex()])))
+        """The id the contract gives itself."""
+        return log_id_of(self.chain_id, self.contract)
 
     @property
     def origin(self) -> str:

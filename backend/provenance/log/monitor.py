@@ -73,7 +73,16 @@ class Memory:
     def load(cls, folder: Path) -> "Memory":
         """The memory in a folder; a new one where there is none."""
         path = folder / "memory.json"
-        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else cls()
+        if not path.exists():
+            return cls()
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return cls(
+            size=kept["size"],
+            peaks=kept["peaks"],
+            entries={key: (count, last, leaf) for key, (count, last, leaf) in kept["entries"].items()},
+            log_id=kept["log_id"],
+            heads=[(size, root) for size, root in kept["heads"]],
+        )
 
     def save(self, folder: Path) -> None:
         """Replaces the memory whole: a crash leaves the old one or the new one."""

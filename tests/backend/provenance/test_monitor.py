@@ -1,4 +1,4 @@
-"""A monitor finds out whatever the operator rewrites, leaves out or shows twice; a witness signs what agrees."""
+"""A monitor finds out what the operator rewrites, leaves out or shows twice; a witness signs what agrees."""
 
 import base64
 from collections.abc import Mapping
