@@ -7,11 +7,12 @@ import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol
 import {SignedActions} from "../SignedActions.sol";
 import {IFinancing} from "../interfaces/IFinancing.sol";
 import {IParticipants} from "../interfaces/IParticipants.sol";
+import {IReceivablesCore} from "../interfaces/IReceivablesCore.sol";
 import {IReceivables} from "../interfaces/IReceivables.sol";
 import {NEW_BUSINESS, SCOPE_BUY, SCOPE_SELL} from "../types/Account.sol";
 import {Currency, Parcel} from "../types/Receivable.sol";
 import {Settlement, SettlementWord} from "../types/Settlement.sol";
-import {Facts, Offer, Reserve, Sale, SaleStatus, createSale} from "../types/Sale.sol";
+import {Facts, Offer, Recourse, Reserve, Sale, SaleStatus, createSale} from "../types/Sale.sol";
 
 /// @title Offers and the sales that come of them
 abstract contract Sales is SignedActions, IFinancing {
@@ -36,19 +37,20 @@ abstract contract Sales is SignedActions, IFinancing {
         bytes calldata cosignature,
         bytes calldata permit
     ) external returns (bytes32 sale) {
-        if (block.timestamp > offer.expiry) revert OfferExpired(offer.expiry);
-        if (offer.price < minPrice) revert PriceTooLow(offer.price, minPrice);
+        Offer memory members = _load(offer);
+        if (block.timestamp > members.expiry) revert OfferExpired(members.expiry);
+        if (members.price < minPrice) revert PriceTooLow(members.price, minPrice);
         sale = offerDigest(offer);
         _requireStatus(sale, SaleStatus.None);
         address payout =
-            _authorise(offer, _checkSigned(offer, sale, signature, cosignature), _checkOffer(offer));
+            _authorise(offer, members, _checkSigned(members.signer, sale, signature, cosignature));
 
-        if (offer.lockTime != 0) {
-            _lock(offer, sale);
+        if (members.lockTime != 0) {
+            _lock(offer, members, sale);
         } else {
-            uint256 scale = _deliver(offer, sale);
-            if (permit.length != 0) _usePermit(offer, permit);
-            _collectPrice(offer, payout, scale);
+            uint256 scale = _deliver(offer, members, sale);
+            if (permit.length != 0) _usePermit(members, permit);
+            _collectPrice(members, payout, scale);
         }
     }
 
@@ -77,7 +79,9 @@ abstract contract Sales is SignedActions, IFinancing {
         for (uint256 i = 0; i < offer.parcels.length; ++i) {
             sent[i] = RECEIVABLES.unlock(offer.parcels[i].id, lockOf(id), offer.buyer, true);
         }
-        _sales[id] = createSale(SaleStatus.Done, acceptedAt, _recordFacts(offer, id, sent));
+        _sales[id] = createSale(
+            SaleStatus.Done, acceptedAt, _recordFacts(offer.parcels, offer.buyer, false, id, sent)
+        );
 
         emit CashAcknowledged(id, paymentReference);
     }
@@ -161,74 +165,112 @@ abstract contract Sales is SignedActions, IFinancing {
         }
     }
 
+    function _load(Offer calldata offer) private pure returns (Offer memory members) {
+        bool sound;
+        (members, sound) = offer.load();
+        if (!sound) revert OfferInvalid();
+    }
+
     /// Asks whether both sides' signers may do this.
-    function _authorise(Offer calldata offer, address cosigner, uint64 most)
+    function _authorise(Offer calldata offer, Offer memory members, address cosigner)
         private
         view
         returns (address payout)
     {
-        uint32 currency = SettlementWord.idOf(offer.token);
+        uint64 most = _checkOffer(offer, members);
+        uint32 currency = SettlementWord.idOf(members.token);
         PARTICIPANTS.authorise(
-            offer.buyer, offer.signer, cosigner, SCOPE_BUY | NEW_BUSINESS, currency, offer.price
+            members.buyer, members.signer, cosigner, SCOPE_BUY | NEW_BUSINESS, currency, members.price
         );
-        return PARTICIPANTS.authorise(offer.seller, _signer(), _cosigner(), SCOPE_SELL, currency, most);
+        return PARTICIPANTS.authorise(members.seller, _signer(), _cosigner(), SCOPE_SELL, currency, most);
     }
 
     /// @return scale Token units in a minor unit.
-    function _deliver(Offer calldata offer, bytes32 id) private returns (uint256 scale) {
-        (uint64[] memory sent, Settlement currency) =
-            RECEIVABLES.sell(offer.parcels, offer.seller, offer.buyer, offer.acceptDispute);
-        if (currency.token() != offer.token || currency.closed() != 0) revert TokenNotOpen(offer.token);
-        _sales[id] = createSale(SaleStatus.Done, uint40(block.timestamp), _recordFacts(offer, id, sent));
-        if (offer.reserve != 0) _reserves[id].open = offer.reserve;
+    function _deliver(Offer calldata offer, Offer memory members, bytes32 id)
+        private
+        returns (uint256 scale)
+    {
+        (uint64[] memory sent, Settlement currency) = _sell(offer.parcels, members);
+        if (currency.token() != members.token || currency.closed() != 0) revert TokenNotOpen(members.token);
+        bytes26 facts = _recordFacts(offer.parcels, members.buyer, members.reserve != 0, id, sent);
+        _sales[id] = createSale(SaleStatus.Done, uint40(block.timestamp), facts);
+        if (members.reserve != 0) _reserves[id].open = members.reserve;
 
-        _emitAccepted(offer, id, 0);
+        _emitAccepted(members, id);
         return 10 ** currency.exponent();
     }
 
-    function _lock(Offer calldata offer, bytes32 id) private {
+    function _lock(Offer calldata offer, Offer memory members, bytes32 id) private {
         _sales[id] = createSale(SaleStatus.Locked, uint40(block.timestamp), 0);
-        _emitAccepted(offer, id, uint40(block.timestamp) + offer.lockTime);
+        _emitAccepted(members, id);
 
-        (, Currency memory currency) = RECEIVABLES.currencyOf(offer.token);
-        if (!currency.open) revert TokenNotOpen(offer.token);
+        (, Currency memory currency) = RECEIVABLES.currencyOf(members.token);
+        if (!currency.open) revert TokenNotOpen(members.token);
+        address lockAccount = lockOf(id);
         for (uint256 i = 0; i < offer.parcels.length; ++i) {
-            RECEIVABLES.lock(offer.parcels[i], offer.seller, lockOf(id), offer.acceptDispute);
+            RECEIVABLES.lock(offer.parcels[i], members.seller, lockAccount, members.acceptDispute);
         }
     }
 
-    function _emitAccepted(Offer calldata offer, bytes32 id, uint40 until) private {
-        emit OfferAccepted(
-            id,
-            offer.seller,
-            offer.buyer,
-            until,
-            offer.token,
-            offer.price,
-            offer.reserve,
-            offer.recourse,
-            offer.repurchasePrice,
-            offer.agreement,
-            offer.law
-        );
+    /// `RECEIVABLES.sell`, with the parcels passed on as they came: for fifty of them, reading and writing each member
+    /// would cost as much as a storage slot.
+    function _sell(Parcel[] calldata parcels, Offer memory members)
+        private
+        returns (uint64[] memory sent, Settlement currency)
+    {
+        bytes4 selector = IReceivablesCore.sell.selector;
+        address receivables = address(RECEIVABLES);
+        (address seller, address buyer) = (members.seller, members.buyer);
+        bool acceptDispute = members.acceptDispute;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            let size := mul(parcels.length, 0x60)
+            mstore(data, selector)
+            mstore(add(data, 0x04), 0x80)
+            mstore(add(data, 0x24), seller)
+            mstore(add(data, 0x44), buyer)
+            mstore(add(data, 0x64), acceptDispute)
+            mstore(add(data, 0x84), parcels.length)
+            calldatacopy(add(data, 0xa4), parcels.offset, size)
+            let done := call(gas(), receivables, 0, data, add(size, 0xa4), 0, 0)
+            size := returndatasize()
+            returndatacopy(data, 0, size)
+            if iszero(done) { revert(data, size) }
+            // The answer: where `sent` is, the currency, then `sent` with its length.
+            currency := mload(add(data, 0x20))
+            sent := add(data, 0x40)
+            mstore(0x40, add(data, size))
+        }
+    }
+
+    /// The event's data are eight neighbours in the offer, from `price` to `lockTime`.
+    function _emitAccepted(Offer memory offer, bytes32 id) private {
+        bytes32 topic = OfferAccepted.selector;
+        (address seller, address buyer) = (offer.seller, offer.buyer);
+        assembly ("memory-safe") {
+            log4(add(offer, 0x80), 0x100, topic, id, seller, buyer)
+        }
     }
 
     /// What recourse and reserve count from. Nothing for a first purchase without a reserve, which most are.
-    function _recordFacts(Offer calldata offer, bytes32 id, uint64[] memory sent)
-        private
-        returns (bytes26 hash)
-    {
+    function _recordFacts(
+        Parcel[] calldata parcels,
+        address buyer,
+        bool withReserve,
+        bytes32 id,
+        uint64[] memory sent
+    ) private returns (bytes26 hash) {
         uint256 sum;
         uint256 count = sent.length;
         for (uint256 i = 0; i < count; ++i) {
             sum |= sent[i];
         }
-        if (sum == 0 && offer.reserve == 0) return 0;
+        if (sum == 0 && !withReserve) return 0;
 
         Facts memory facts = Facts(sent, new uint64[](count));
-        if (offer.reserve != 0) {
+        if (withReserve) {
             for (uint256 i = 0; i < count; ++i) {
-                facts.reduced[i] = RECEIVABLES.holding(offer.parcels[i].id, offer.buyer).reduced;
+                facts.reduced[i] = RECEIVABLES.holding(parcels[i].id, buyer).reduced;
                 sum |= facts.reduced[i];
             }
             if (sum == 0) return 0;
@@ -237,16 +279,16 @@ abstract contract Sales is SignedActions, IFinancing {
         return _hashFacts(facts);
     }
 
-    function _collectPrice(Offer calldata offer, address payout, uint256 scale) private {
+    function _collectPrice(Offer memory offer, address payout, uint256 scale) private {
         IERC20 token = IERC20(offer.token);
-        if (offer.price != offer.reserve) {
-            _pull(token, offer.signer, payout, (offer.price - offer.reserve) * scale);
-        }
-        if (offer.reserve != 0) _pull(token, offer.signer, address(this), offer.reserve * scale);
+        uint256 deferred = offer.reserve;
+        uint256 present = offer.price - deferred;
+        if (present != 0) _pull(token, offer.signer, payout, present * scale);
+        if (deferred != 0) _pull(token, offer.signer, address(this), deferred * scale);
     }
 
     /// Whoever sees a permit can use it first; then the allowance is there, and this one fails to no effect.
-    function _usePermit(Offer calldata offer, bytes calldata permit) private {
+    function _usePermit(Offer memory offer, bytes calldata permit) private {
         (uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) =
             abi.decode(permit, (uint256, uint256, uint8, bytes32, bytes32));
         try IERC20Permit(offer.token).permit(offer.signer, address(this), value, deadline, v, r, s) {}
@@ -255,33 +297,36 @@ abstract contract Sales is SignedActions, IFinancing {
 
     /// Checks that the buyer's side signed.
     function _checkSigned(
-        Offer calldata offer,
+        address signer,
         bytes32 digest,
         bytes calldata signature,
         bytes calldata cosignature
     ) private view returns (address cosigner) {
-        address signer = offer.signer;
-        if (!_isSignature(signer, digest, signature)) revert SignatureInvalid(signer, digest);
+        if (!_isSignature(signer, digest, signature)) {
+            revert SignatureInvalid(signer, digest);
+        }
         if (cosignature.length == 0) return address(0);
         cosigner = address(bytes20(cosignature));
-        if (!_isSignature(cosigner, digest, cosignature[20:])) revert SignatureInvalid(cosigner, digest);
+        if (cosignature.length < 20 || !_isSignature(cosigner, digest, cosignature[20:])) {
+            revert SignatureInvalid(cosigner, digest);
+        }
     }
 
     /// @return most The larger of what the seller gives in units and what it takes in price, for its limit.
-    function _checkOffer(Offer calldata offer) private pure returns (uint64 most) {
+    function _checkOffer(Offer calldata offer, Offer memory members) private pure returns (uint64 most) {
         Parcel[] calldata parcels = offer.parcels;
-        uint64 price = offer.price;
-        uint64 reserve = offer.reserve;
-        bool sound = price != 0 && reserve <= price && (reserve == 0 || offer.lockTime == 0);
+        (uint64 price, uint64 reserve) = (members.price, members.reserve);
         uint256 count = parcels.length;
-        if (!sound || count == 0 || offer.buyer == offer.seller) revert OfferInvalid();
+        bool sound = count != 0 && price != 0 && reserve <= price && (reserve == 0 || members.lockTime == 0)
+            && (members.repurchasePrice != 0 || members.recourse == Recourse.WarrantyOnly);
+        if (!sound || members.buyer == members.seller) revert OfferInvalid();
 
         uint256 units;
         for (uint256 i = 0; i < count; ++i) {
             Parcel calldata parcel = parcels[i];
-            uint64 minUnpaid = parcel.minUnpaid;
-            if (minUnpaid == 0 || minUnpaid > parcel.units) revert OfferInvalid();
-            units += parcel.units;
+            (uint64 own, uint64 minUnpaid) = (parcel.units, parcel.minUnpaid);
+            if (minUnpaid == 0 || minUnpaid > own) revert OfferInvalid();
+            units += own;
         }
         if (units > type(uint64).max) revert OfferInvalid();
         most = units > price ? uint64(units) : price;

@@ -17,20 +17,21 @@ import {ISignedActions} from "./ISignedActions.sol";
 interface IFinancing is ISignedActions {
     /* EVENTS */
 
-    /// @notice Emitted when an offer was accepted: with `until` zero claims and cash changed hands, otherwise the units are
-    /// locked until then. The parcels are in the events of Receivables before (`TransferSingle`) or after it (`Locked`).
+    /// @notice Emitted when an offer was accepted: with `lockTime` zero claims and cash changed hands, otherwise the units
+    /// are locked for so many seconds. The parcels and what settles them are in the events of Receivables before it
+    /// (`TransferSingle`), or after it (`Locked`).
     event OfferAccepted(
         bytes32 indexed sale,
         address indexed seller,
         address indexed buyer,
-        uint40 until,
-        address token,
         uint64 price,
         uint64 reserve,
         Recourse recourse,
         uint64 repurchasePrice,
+        bool acceptDispute,
         bytes32 agreement,
-        bytes32 law
+        bytes32 law,
+        uint32 lockTime
     );
     /// @notice Emitted beside the event of a sale whose facts are not empty.
     event FactsRecorded(bytes32 indexed sale, Facts facts);
@@ -63,7 +64,7 @@ interface IFinancing is ISignedActions {
     /// @notice Thrown when the price is below what the seller accepts.
     error PriceTooLow(uint64 price, uint64 limit);
     /// @notice Thrown when the offer contradicts itself: no parcels or price, a reserve above the price or without cash,
-    /// buyer and seller the same, or a parcel whose least unpaid share is zero or above its units.
+    /// recourse for nothing, buyer and seller the same, or a parcel whose least unpaid share is zero or above its units.
     error OfferInvalid();
     /// @notice Thrown when the token does not settle these claims, or is closed for new business.
     error TokenNotOpen(address token);

@@ -88,7 +88,7 @@ struct Reserve {
     uint64 toSeller;
 }
 
-using {hash} for Offer global;
+using {hash, load} for Offer global;
 using {status, acceptedAt, facts} for Sale global;
 
 function createSale(SaleStatus status_, uint40 acceptedAt_, bytes26 facts_) pure returns (Sale) {
@@ -160,5 +160,26 @@ function hash(Offer calldata offer) pure returns (bytes32 structHash) {
         calldatacopy(add(data, 0x20), offer, 0x1e0)
         mstore(add(data, 0x60), hashOfParcels)
         structHash := keccak256(data, 0x200)
+    }
+}
+
+/// @notice Copies the members of an offer, without its parcels, into memory, where reading one costs a tenth.
+/// @return members Reads as the offer, with no parcels.
+/// @return sound Whether each member is in the range of its type, which the ABI decoder would check one by one.
+function load(Offer calldata offer) pure returns (Offer memory members, bool sound) {
+    assembly ("memory-safe") {
+        function word(at, index) -> value {
+            value := mload(add(at, shl(5, index)))
+        }
+        calldatacopy(members, offer, 0x1e0)
+        mstore(add(members, 0x40), 0x60)
+        // Addresses: buyer, seller, token, signer. 64 bits: price, reserve, repurchase price. Then recourse, dispute, lock
+        // time, expiry.
+        let excess :=
+            shr(160, or(or(word(members, 0), word(members, 1)), or(word(members, 3), word(members, 13))))
+        excess := or(excess, shr(64, or(or(word(members, 4), word(members, 5)), word(members, 7))))
+        excess := or(excess, shr(1, or(word(members, 6), word(members, 8))))
+        excess := or(excess, or(shr(32, word(members, 11)), shr(40, word(members, 12))))
+        sound := iszero(excess)
     }
 }

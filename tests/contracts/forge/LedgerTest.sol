@@ -256,4 +256,20 @@ abstract contract LedgerTest is Test {
         action.callData = callData;
         action.signature = _signature(actor.key, target.actionDigest(action));
     }
+
+    /// EIP-712 of a struct's hash for one of the contracts.
+    function _typed(address target, string memory name, bytes32 structHash) internal view returns (bytes32) {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256(
+                    "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
+                ),
+                keccak256(bytes(name)),
+                keccak256("1"),
+                block.chainid,
+                target
+            )
+        );
+        return keccak256(abi.encodePacked(hex"1901", domain, structHash));
+    }
 }
