@@ -10,7 +10,18 @@ from backend.financing import repository
 from backend.financing.repository import Sale
 
 _LATER = {"CashAcknowledged": "done", "SaleLapsed": "lapsed"}
-_TERMS = ("token", "price", "reserve", "recourse", "repurchasePrice", "agreement", "law", "until")
+TERMS = (
+    "token",
+    "price",
+    "reserve",
+    "recourse",
+    "repurchasePrice",
+    "acceptDispute",
+    "agreement",
+    "law",
+    "lockTime",
+)
+"""What of an offer the event of its acceptance repeats."""
 
 
 class Sales:
@@ -35,8 +46,8 @@ class Sales:
                     sale=key,
                     seller=event.args["seller"],
                     buyer=event.args["buyer"],
-                    offer={name: event.args[name] for name in _TERMS},
-                    status="locked" if event.args["until"] else "done",
+                    offer={name: event.args[name] for name in TERMS},
+                    status="locked" if event.args["lockTime"] else "done",
                     time=event.block_time,
                     tx_hash=event.tx_hash,
                 )

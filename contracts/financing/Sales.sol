@@ -243,12 +243,12 @@ abstract contract Sales is SignedActions, IFinancing {
         }
     }
 
-    /// The event's data are eight neighbours in the offer, from `price` to `lockTime`.
+    /// The event's data are nine neighbours in the offer, from `token` to `lockTime`.
     function _emitAccepted(Offer memory offer, bytes32 id) private {
         bytes32 topic = OfferAccepted.selector;
         (address seller, address buyer) = (offer.seller, offer.buyer);
         assembly ("memory-safe") {
-            log4(add(offer, 0x80), 0x100, topic, id, seller, buyer)
+            log4(add(offer, 0x60), 0x120, topic, id, seller, buyer)
         }
     }
 

@@ -18,12 +18,13 @@ interface IFinancing is ISignedActions {
     /* EVENTS */
 
     /// @notice Emitted when an offer was accepted: with `lockTime` zero claims and cash changed hands, otherwise the units
-    /// are locked for so many seconds. The parcels and what settles them are in the events of Receivables before it
-    /// (`TransferSingle`), or after it (`Locked`).
+    /// are locked for so many seconds. The parcels are in the events of Receivables before it (`TransferSingle`), or after
+    /// it (`Locked`).
     event OfferAccepted(
         bytes32 indexed sale,
         address indexed seller,
         address indexed buyer,
+        address token,
         uint64 price,
         uint64 reserve,
         Recourse recourse,

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from backend.financing.projection import TERMS
 from tests.backend.market import DEBTOR, FUNDER, SUPPLIER
 
 
@@ -80,12 +81,7 @@ async def test_the_supplier_compares_in_plain_words_and_accepts_the_better(stage
         sale=better["sale"],
         seller=supplier.account,
         buyer=second.account,
-        until=0,
-        **{
-            name: call["offer"][name] for name in ("token", "price", "reserve", "recourse", "repurchasePrice")
-        },
-        agreement=call["offer"]["agreement"],
-        law=call["offer"]["law"],
+        **{name: call["offer"][name] for name in TERMS},
     )
     assert (await supplier.user.get(better["links"]["self"])).json()["status"] == "sold"
 

@@ -28,6 +28,7 @@ contract FinancingTest is LedgerTest {
             sale,
             supplier.account,
             bank.account,
+            offer.token,
             offer.price,
             0,
             Recourse.WarrantyOnly,
