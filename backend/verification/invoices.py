@@ -1,5 +1,6 @@
 """The invoice behind a claim as evidence: the fields a funder needs with their proofs, and fingerprints."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,9 @@ SHOWN = frozenset({
 })  # fmt: skip
 SHOWN_OF_LINES = frozenset({"BT-126", "BT-129", "BT-130", "BT-131", "BT-157"})
 """What a bundle shows of the invoice. Names of goods, prices and free text stay hidden."""
+
+ASKED = ("BT-9", "BT-13", "BT-15", "BT-16", "BT-31")
+"""Fields that the checks ask for and an invoice may lack: then that they are absent is proved."""
 
 _LOOK_ALIKE = "same-"
 
@@ -45,6 +49,8 @@ async def _evidence(session: AsyncSession, secrets: Secrets, record: InvoiceReco
     look_alikes = [hold for hold in found if hold.rule.startswith(_LOOK_ALIKE) and hold.released_at is None]
     return InvoiceEvidence(
         fields=tuple(salted.disclose_all(names)),
+        absent={name: salted.prove_absent(name) for name in ASKED if name not in salted.values}
+        | {name: salted.prove_absent(name) for name in _beyond_last_line(salted.values)},
         fingerprints=tuple(
             evidence.Fingerprint(bytes.fromhex(mark.key[2:]), mark.identity, bytes.fromhex(mark.proof[2:]))
             for mark in marks.items
@@ -56,6 +62,12 @@ async def _evidence(session: AsyncSession, secrets: Secrets, record: InvoiceReco
         due_date_source=invoice.due.source.value,
         look_alikes=len(look_alikes),
     )
+
+
+def _beyond_last_line(names: Iterable[str]) -> list[str]:
+    """Fields whose absence shows that no line of the invoice was hidden."""
+    lines = {name.split("/")[1] for name in names if name.startswith("BG-25/")}
+    return [f"BG-25/{len(lines)}/{term}" for term in ("BT-126", "BT-129")]
 
 
 def _is_shown(name: str) -> bool:

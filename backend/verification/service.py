@@ -14,6 +14,7 @@ from backend.kit.access import Caller
 from backend.kit.clock import now
 from backend.kit.disclosure import Disclosure
 from backend.kit.problems import Problem
+from backend.kit.sparse import MapProof
 from backend.parties import repository as party_rows
 from backend.parties import service as parties
 from backend.receivables import reading
@@ -44,6 +45,7 @@ class InvoiceEvidence:
     """What the invoices room gives about the invoice behind a claim."""
 
     fields: tuple[Disclosure, ...]
+    absent: Mapping[str, MapProof]
     fingerprints: tuple[evidence.Fingerprint, ...]
     key_set: int
     """The set of keys they were made under."""
@@ -113,6 +115,7 @@ async def gather(
             ledger=StoredLedger(contracts.chain_id, block.state_root, addresses, {}),
             terms=terms,
             fields=invoice.fields,
+            absent=invoice.absent,
             fingerprints=invoice.fingerprints if invoice.key_set == terms.keySet else (),
             confirmation=_confirmation(record),
             holder=await _holder(session, caller, record),

@@ -71,6 +71,7 @@ def _evidence(top: Reader, block_hash: bytes | None, now: int) -> ev.Evidence:
         ledger=StoredLedger(chain_id, block.state_root, contracts, state.node_table(nodes)),
         terms=_terms(top),
         fields=top.objects("fields", _disclosure),
+        absent=dict(top.objects("absent", lambda inner: (inner.text("name"), _proof(inner)))),
         fingerprints=top.objects("fingerprints", _fingerprint),
         confirmation=top.maybe("confirmation", _confirmation),
         holder=top.raw("holder", 20) if top.has("holder") else None,
@@ -117,14 +118,18 @@ def _terms(top: Reader) -> Terms:
 
 
 def _disclosure(reader: Reader) -> Disclosure:
-    other = reader.raw("other", 64) if reader.has("other") else None
     return Disclosure(
         name=reader.text("name"),
         value=reader.value("value"),
         salt=reader.raw("salt", 16),
-        proof=sparse.MapProof(
-            siblings=reader.hexes("siblings", 32), other=None if other is None else (other[:32], other[32:])
-        ),
+        proof=_proof(reader),
+    )
+
+
+def _proof(reader: Reader) -> sparse.MapProof:
+    other = reader.raw("other", 64) if reader.has("other") else None
+    return sparse.MapProof(
+        siblings=reader.hexes("siblings", 32), other=None if other is None else (other[:32], other[32:])
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from backend.kit.disclosure import Disclosure
+from backend.kit.sparse import MapProof
 from backend.verifier.header import Header
 from backend.verifier.leaf import Leaf
 from backend.verifier.ledger import Head, Ledger
@@ -145,6 +146,7 @@ class Evidence:
     ledger: Ledger
     terms: Terms
     fields: tuple[Disclosure, ...]
+    absent: Mapping[str, MapProof]
     fingerprints: tuple[Fingerprint, ...]
     confirmation: Confirmation | None
     holder: bytes | None

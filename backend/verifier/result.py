@@ -111,6 +111,8 @@ class Check:
                 finding = self.function(evidence, policy)
             except Ends as end:
                 finding = end.finding
+        if evidence.trusted is False and finding.outcome is Outcome.PASS and finding.basis is Basis.PROVED:
+            finding = cannot_tell("verify.block.not-yours", "/block")
         return CheckResult(
             check=self.name,
             group=self.group,

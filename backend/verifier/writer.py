@@ -8,6 +8,7 @@ from typing import Any
 from backend.kit import canonical
 from backend.kit.canonical import Json
 from backend.kit.disclosure import Disclosure
+from backend.kit.sparse import MapProof
 from backend.verifier import bundle
 from backend.verifier import evidence as ev
 from backend.verifier import policy as policies
@@ -34,6 +35,7 @@ def write(
         "code": {name: base64.b64encode(code).decode() for name, code in evidence.code.items()},
         "terms": _members(asdict(evidence.terms)),
         "fields": [_disclosure(shown) for shown in evidence.fields],
+        "absent": [{"name": name} | _proof(proof) for name, proof in evidence.absent.items()],
         "fingerprints": [_members(asdict(each)) for each in evidence.fingerprints],
         "confirmation": None if evidence.confirmation is None else _members(asdict(evidence.confirmation)),
         "holder": None if evidence.holder is None else _hex(evidence.holder),
@@ -95,13 +97,13 @@ def _capture(capture: ev.Capture) -> Json:
 
 
 def _disclosure(shown: Disclosure) -> Json:
-    other = shown.proof.other
+    return {"name": shown.name, "value": shown.value, "salt": _hex(shown.salt)} | _proof(shown.proof)
+
+
+def _proof(proof: MapProof) -> dict[str, Json]:
     return {
-        "name": shown.name,
-        "value": shown.value,
-        "salt": _hex(shown.salt),
-        "siblings": [_hex(each) for each in shown.proof.siblings],
-        "other": None if other is None else _hex(other[0] + other[1]),
+        "siblings": [_hex(each) for each in proof.siblings],
+        "other": None if proof.other is None else _hex(proof.other[0] + proof.other[1]),
     }
 
 

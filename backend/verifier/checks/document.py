@@ -29,6 +29,12 @@ def field_of(evidence: Evidence, name: str) -> str | None:
     return None
 
 
+def is_absent(evidence: Evidence, name: str) -> bool:
+    """Whether the document is proved to have no such field. Hiding one is not the same as not having it."""
+    proof = evidence.absent.get(name)
+    return proof is not None and disclosure.verify_absent(evidence.terms.documentRoot, name, proof)
+
+
 def _text(value: Json) -> str:
     return value.text if isinstance(value, Number) else str(value)
 
@@ -68,6 +74,8 @@ def due_date(evidence: Evidence, _policy: Policy) -> Finding:
     """The claim falls due when the invoice says, or the debtor's signature is the only source."""
     stated = field_of(evidence, DUE)
     due = datetime.fromtimestamp(evidence.terms.dueEnd, UTC)
+    if stated is None and not is_absent(evidence, DUE):
+        return cannot_tell("verify.document.hidden", "/fields", fields=DUE)
     if stated is None:
         return passed("verify.due-date.by-debtor", "/terms/dueEnd", due=f"{due:%Y-%m-%d}").by(Word.DEBTOR)
     try:

@@ -225,6 +225,8 @@ def cold_chain(evidence: Evidence, policy: Policy) -> Finding:
     for each, value in readings:
         if not lowest <= value <= highest:
             return failed("verify.cold.outside", each.place, value=_plain(value))
+    if not record.is_complete(evidence, policy):
+        return cannot_tell("verify.corrections.incomplete", "/log/map_answers")
     return passed("verify.cold.kept", *_places(each for each, _ in readings), count=len(readings)).by(
         Word.RECORDER
     )
@@ -303,7 +305,8 @@ def _billed(evidence: Evidence) -> Counter[Goods]:
         unit = document.field_of(evidence, f"BG-25/{line}/BT-130")
         _add(total, epcis.Quantity(f"{epcis.DIGITAL_LINK}/01/{gtin.zfill(14)}", value, unit))
         line += 1
-    if not total or min(total.values()) <= 0:
+    complete = all(document.is_absent(evidence, f"BG-25/{line}/{term}") for term in ("BT-126", "BT-129"))
+    if not total or min(total.values()) <= 0 or not complete:
         raise Ends(cannot_tell("verify.document.hidden", "/fields", fields="BG-25"))
     return total
 

@@ -10,7 +10,7 @@ from backend.verifier import capture, checkpoint, epcis, evm, leaf, logmap
 from backend.verifier.evidence import Evidence, RecordedEvent
 from backend.verifier.ledger import SCOPE_RECORD, Head
 from backend.verifier.policy import Policy
-from backend.verifier.result import Ends, Finding, Word, cannot_tell, check, failed, passed
+from backend.verifier.result import Ends, Finding, Outcome, Word, cannot_tell, check, failed, passed
 
 GROUP = "record"
 
@@ -257,7 +257,7 @@ def _witnessed(evidence: Evidence, policy: Policy, finding: Finding) -> Finding:
 
 
 @check("corrections", GROUP, goods=True)
-def corrections(evidence: Evidence, _policy: Policy) -> Finding:
+def corrections(evidence: Evidence, policy: Policy) -> Finding:
     """None of the events shown was declared wrong, and none reports a return, recall or loss."""
     found = events(evidence)
     for recorded in found:
@@ -269,4 +269,11 @@ def corrections(evidence: Evidence, _policy: Policy) -> Finding:
                 recorded.place,
                 what=recorded.view.disposition or recorded.view.step,
             )
+    if not is_complete(evidence, policy):
+        return cannot_tell("verify.corrections.incomplete", "/log/map_answers")
     return passed("verify.corrections.none", "/log/events", count=len(found))
+
+
+def is_complete(evidence: Evidence, policy: Policy) -> bool:
+    """Whether nothing was left out: what is not among the events shown is then not in the log."""
+    return nothing_left_out.run(evidence, policy).outcome is Outcome.PASS

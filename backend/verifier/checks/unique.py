@@ -54,6 +54,8 @@ def identity(evidence: Evidence, _policy: Policy) -> Finding:
         if _letters(spelled) != _letters(number) or year != issued[:4]:
             return failed("verify.identity.other", f"/fingerprints/{place}", identity=claimed.identity[:80])
         sellers.add(_letters(who.partition(":")[2]))
+    if seller is None and not document.is_absent(evidence, "BT-31"):
+        return cannot_tell("verify.document.hidden", "/fields", fields="BT-31")
     if seller is not None and _letters(seller) not in sellers:
         return cannot_tell("verify.identity.seller", "/fingerprints").claimed(Word.OPERATOR)
     return passed("verify.identity.own", "/fingerprints", "/fields", number=number[:60]).by(Word.DEBTOR)

@@ -57,7 +57,12 @@ WRONG = {
         lambda m: setattr(
             m, "policy", replace(m.policy, contracts={}, debtor_keys=frozenset(), witnesses={})
         ),
-        {"contracts": "cannot-tell", "debtor-key": "cannot-tell", "nothing-left-out": "cannot-tell"},
+        {
+            "contracts": "cannot-tell",
+            "debtor-key": "cannot-tell",
+            "nothing-left-out": "cannot-tell",
+            "corrections": "cannot-tell",
+        },
     ),
     "supplier never admitted": (
         lambda m: m.admit(w.SUPPLIER, 0, since=0, until=0),
@@ -122,6 +127,12 @@ WRONG = {
         {"identity": "cannot-tell"},
     ),
     "number in another spelling": (lambda m: m.fields.update({"BT-1": "r 2031"}), {}),
+    "due date hidden": (lambda m: m.hidden.add("BT-9"), {"due-date": "cannot-tell"}),
+    "seller hidden": (lambda m: m.hidden.add("BT-31"), {"identity": "cannot-tell"}),
+    "a line hidden": (
+        lambda m: m.fields.update({"BG-25/1/BT-129": Number("9")}) or m.hidden.add("BG-25/1/BT-129"),
+        {"quantities": "cannot-tell"},
+    ),
     "no due date": (lambda m: m.fields.pop("BT-9"), {}),
     "more billed than received": (
         lambda m: m.fields.update({"BG-25/0/BT-129": Number("50")}),
@@ -168,13 +179,13 @@ WRONG = {
         lambda m: m.hidden_events.append(
             w.event("receiving", day=4, transactions=[("recadv", "RA-5")]) | {"errorDeclaration": {}}
         ),
-        {"nothing-left-out": "fail"},
+        {"nothing-left-out": "fail", "corrections": "cannot-tell"},
     ),
     "hidden return": (
         lambda m: m.hidden_events.append(
             w.event("shipping", day=9, transactions=[("desadv", "DA-12")], quantityList=w.CLASS)
         ),
-        {"nothing-left-out": "fail"},
+        {"nothing-left-out": "fail", "corrections": "cannot-tell"},
     ),
     "shown error declaration": (
         lambda m: m.record([w.event("receiving", day=4) | {"errorDeclaration": {}}], w.DEBTOR, "debtor"),

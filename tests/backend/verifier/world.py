@@ -63,6 +63,7 @@ SUPPLIER, DEBTOR, BANK, CARRIER = (address(name) for name in ("supplier", "debto
 WITNESS = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 VRF_SECRET = bytes(range(1, 33))
 IDENTITY = "tallystick-invoice-1|TAX:DE:123456789|2026|INV|R-2031"
+ABSENT = ("BT-9", "BT-31", "BG-25/1/BT-126", "BG-25/1/BT-129")
 MAP_SECRET = b"map secret of this log"
 
 
@@ -101,6 +102,7 @@ class World:
     fields: dict = field(default_factory=dict)
     captures: list = field(default_factory=list)
     hidden_events: list = field(default_factory=list)
+    hidden: set = field(default_factory=set)
     heads: list = field(default_factory=list)
     statements: evidence.Statements = field(default_factory=evidence.Statements)
     policy: object = None
@@ -253,7 +255,8 @@ def build(made, *, trusted=True, reported=True, confirmed=True):
         trusted=trusted,
         ledger=StoredLedger(CHAIN, block.state_root, CONTRACTS, {evm.keccak(n): n for n in nodes}),
         terms=made.terms,
-        fields=tuple(salted.disclose_all(list(made.fields))),
+        fields=tuple(salted.disclose_all([name for name in made.fields if name not in made.hidden])),
+        absent={name: salted.prove_absent(name) for name in ABSENT if name not in made.fields},
         fingerprints=(evidence.Fingerprint(vrf.public_key(VRF_SECRET), IDENTITY, proof),),
         confirmation=made.confirmation,
         holder=made.holder,
