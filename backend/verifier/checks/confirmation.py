@@ -1,6 +1,7 @@
 """The debtor's signature: what it signed, whose key it was, and whether that key might sign then."""
 
 from backend.verifier import evm, typed_data
+from backend.verifier.checks.document import bound_terms
 from backend.verifier.evidence import Confirmation, Evidence
 from backend.verifier.ledger import SCOPE_CONFIRM
 from backend.verifier.policy import Policy
@@ -53,7 +54,7 @@ def signer(evidence: Evidence, _policy: Policy) -> Finding:
 @check("undertaking", GROUP)
 def undertaking(evidence: Evidence, _policy: Policy) -> Finding:
     """What the debtor promised, in its words."""
-    if evidence.terms.undertaking == IRREVOCABLE:
+    if bound_terms(evidence).undertaking == IRREVOCABLE:
         return passed("verify.undertaking.irrevocable", "/terms/undertaking").by(Word.DEBTOR)
     return passed("verify.undertaking.acknowledged", "/terms/undertaking").by(Word.DEBTOR)
 

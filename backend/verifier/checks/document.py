@@ -6,8 +6,10 @@ from backend.kit import disclosure
 from backend.kit.canonical import Json, Number
 from backend.kit.money import AmountError, to_minor
 from backend.verifier.evidence import Evidence
+from backend.verifier.ledger import Status
 from backend.verifier.policy import Policy
 from backend.verifier.result import Ends, Finding, Word, cannot_tell, check, failed, passed
+from backend.verifier.terms import Terms
 
 GROUP = "document"
 
@@ -19,11 +21,19 @@ _DUE_ROLL = timedelta(days=10)
 """A business-day rule may move a due date over the longest run of holidays, no further."""
 
 
+def bound_terms(evidence: Evidence) -> Terms:
+    """The terms, once the ledger is seen to hold a claim with exactly these. Otherwise they are anybody's."""
+    if evidence.ledger.receivable(evidence.receivable).status is Status.NONE:
+        raise Ends(failed("verify.claim.unknown", "/terms"))
+    return evidence.terms
+
+
 def field_of(evidence: Evidence, name: str) -> str | None:
     """A disclosed and proved field as text, None if it is not disclosed. Ends the check if it is forged."""
+    root = bound_terms(evidence).documentRoot
     for place, shown in enumerate(evidence.fields):
         if shown.name == name:
-            if not disclosure.verify(evidence.terms.documentRoot, shown):
+            if not disclosure.verify(root, shown):
                 raise Ends(failed("verify.document.forged", f"/fields/{place}", field=name))
             return _text(shown.value)
     return None
@@ -32,7 +42,7 @@ def field_of(evidence: Evidence, name: str) -> str | None:
 def is_absent(evidence: Evidence, name: str) -> bool:
     """Whether the document is proved to have no such field. Hiding one is not the same as not having it."""
     proof = evidence.absent.get(name)
-    return proof is not None and disclosure.verify_absent(evidence.terms.documentRoot, name, proof)
+    return proof is not None and disclosure.verify_absent(bound_terms(evidence).documentRoot, name, proof)
 
 
 def _text(value: Json) -> str:
