@@ -13,6 +13,7 @@ _ROOMS = {
     "sign": ("backend.signing.cli", "sign"),
     "keys": ("backend.signing.cli", "keys"),
     "invoices": ("backend.invoices.commands", "app"),
+    "verify": ("backend.verifier.cli", "verify"),
     "epcis": ("backend.provenance.cli", "epcis"),
     "monitor": ("backend.provenance.log.watching", "monitor"),
     "record": ("backend.provenance.recorder", "record"),

@@ -25,6 +25,7 @@ STEPS = (
     "confirm",
     "anchored",
     "verify",
+    "verify_offline",
     "offers",
     "accept",
     "pass_on",

@@ -70,6 +70,10 @@ class Chain:
         data = "0xdd62ed3e" + wallet[2:].lower().rjust(64, "0") + spender[2:].lower().rjust(64, "0")
         return int(self._request("eth_call", [{"to": token, "data": data}, "latest"]), 16)
 
+    def block_hash(self, number: int) -> str:
+        """The hash of a block, by this reader's own node."""
+        return str(self._request("eth_getBlockByNumber", [hex(number), False])["hash"])
+
     def _request(self, method: str, params: list[Any]) -> Any:
         body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
 

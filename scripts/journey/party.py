@@ -81,6 +81,10 @@ class Party:
         """What the API shows at `path`."""
         return self._send("GET", path, params=params).json()
 
+    def download(self, path: str) -> bytes:
+        """A file the API gives."""
+        return self._send("GET", path).content
+
     def post(self, path: str, body: Any = None, *, once: str = "", **request: Any) -> Any:
         """A change, made once: the same request under the same `once` is answered as the first time was."""
         if body is not None:

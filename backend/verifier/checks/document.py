@@ -93,7 +93,7 @@ def due_date(evidence: Evidence, _policy: Policy) -> Finding:
     except ValueError:
         return failed("verify.due-date.unreadable", "/fields", value=stated[:40])
     if not day - _LONGEST_DAY <= due <= day + timedelta(days=1) + _LONGEST_DAY + _DUE_ROLL:
-        return failed("verify.due-date.differs", "/terms/dueEnd", stated=stated, due=f"{due:%Y-%m-%d}")
+        return cannot_tell("verify.due-date.differs", "/terms/dueEnd", stated=stated, due=f"{due:%Y-%m-%d}")
     return passed("verify.due-date.matches", "/terms/dueEnd", stated=stated).by(Word.DEBTOR)
 
 
