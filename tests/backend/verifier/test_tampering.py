@@ -1,6 +1,6 @@
 """The tampering campaign: whatever is done to a good bundle, no check gets better, and nothing forged passes.
 
-`TAMPERING_MUTATIONS` says how many changes are tried; the suite tries a sample, the campaign 10,000 and more.
+`TAMPERING_MUTATIONS` says how many changes each test tries; the suite tries a sample, the campaign thousands.
 """
 
 import json
@@ -15,7 +15,7 @@ from backend.verifier.result import Outcome
 from tests.backend.verifier import mutations as m
 from tests.backend.verifier import world as w
 
-COUNT = int(os.environ.get("TAMPERING_MUTATIONS", "400"))
+COUNT = int(os.environ.get("TAMPERING_MUTATIONS", "100"))
 SEED = int(os.environ.get("TAMPERING_SEED", "20261124"))
 
 # Answers that are somebody's word: the word is in the bundle, so changing it changes the answer, which says
@@ -115,9 +115,8 @@ def test_every_single_field_of_a_good_bundle_matters_or_says_nothing(good):
     """Each leaf of the bundle, changed a little, one at a time: nothing improves, nothing crashes."""
     document, choose = json.loads(good.raw), random.Random(SEED)  # noqa: S311
     before = good.report()
-    for path in m.paths(document):
-        if not path or isinstance(m.at(document, path), dict | list):
-            continue
+    leaves = [p for p in m.paths(document) if p and not isinstance(m.at(document, p), dict | list)]
+    for path in choose.sample(leaves, min(COUNT, len(leaves))):
         changed = json.loads(good.raw)
         m.at(changed, path[:-1])[path[-1]] = m._nudge(m.at(document, path), choose)
         after = judge(good, m.dump(changed))
@@ -126,8 +125,9 @@ def test_every_single_field_of_a_good_bundle_matters_or_says_nothing(good):
 
 def test_every_part_removed_alone_never_improves(good):
     document = json.loads(good.raw)
-    before = good.report()
-    for path in list(m.paths(document))[1:]:
+    before, choose = good.report(), random.Random(SEED)  # noqa: S311
+    every = list(m.paths(document))[1:]
+    for path in choose.sample(every, min(COUNT, len(every))):
         changed = json.loads(good.raw)
         parent = m.at(changed, path[:-1])
         del parent[path[-1]]
