@@ -2,11 +2,10 @@
 
 import base64
 import copy
-import json
 import random
 
 from backend.kit import disclosure, merkle
-from backend.kit.canonical import Number
+from backend.kit.canonical import Number, encode, parse
 from backend.verifier import leaf
 
 SCALARS = (None, True, False, "", "0", "1", "0x", "0x00", "valid", -1, 2**64, [], {})
@@ -60,8 +59,8 @@ def _nudge(value, choose):
     """The smallest change of a value that still looks like one."""
     if isinstance(value, bool):
         return not value
-    if isinstance(value, int):
-        return value + choose.choice((-1, 1))
+    if isinstance(value, Number):
+        return Number(value.text[:-1] + choose.choice("0123456789"))
     if not isinstance(value, str) or not value:
         return choose.choice(SCALARS)
     if value.isdigit():
@@ -91,7 +90,7 @@ def rehash(document):
 
 def _rehash_fields(forged):
     """A new document root over the fields as they are now, and proofs that fit it."""
-    values = {each["name"]: _number(each["value"]) for each in forged["fields"]}
+    values = {each["name"]: each["value"] for each in forged["fields"]}
     salts = {each["name"]: bytes.fromhex(each["salt"][2:]) for each in forged["fields"]}
     fields = disclosure.SaltedFields(values, salts)
     for each in forged["fields"]:
@@ -100,10 +99,6 @@ def _rehash_fields(forged):
         other = shown.proof.other
         each["other"] = None if other is None else "0x" + (other[0] + other[1]).hex()
     forged["terms"]["documentRoot"] = "0x" + fields.root().hex()
-
-
-def _number(value):
-    return Number(repr(value)) if isinstance(value, float) else value
 
 
 def _rehash_log(log):
@@ -128,8 +123,13 @@ def _rehash_log(log):
     log["heads"][-1] |= {"log_root": "0x" + frontier.root().hex(), "size": str(len(leaves))}
 
 
+def load(raw):
+    """A bundle to tamper with; numbers keep their text, or every change would change them all."""
+    return parse(raw)
+
+
 def dump(document):
-    return json.dumps(document, ensure_ascii=False).encode()
+    return encode(document)
 
 
-__all__ = ["at", "dump", "mutate", "paths", "rehash"]
+__all__ = ["at", "dump", "load", "mutate", "paths", "rehash"]

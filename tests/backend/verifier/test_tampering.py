@@ -3,7 +3,6 @@
 `TAMPERING_MUTATIONS` says how many changes each test tries; the suite tries a sample, the campaign thousands.
 """
 
-import json
 import os
 import random
 
@@ -81,7 +80,7 @@ def improved(before, after, exempt):
 def campaign(built, other, count, seed, exempt=CLAIMS):
     choose = random.Random(seed)  # noqa: S311  (to be repeated)
     before = built.report()
-    document, donor = json.loads(built.raw), json.loads(other.raw)
+    document, donor = m.load(built.raw), m.load(other.raw)
     seen = {"refused": 0, "worse": 0, "same": 0}
     for number in range(count):
         changed, what = m.mutate(document, donor, choose)
@@ -113,22 +112,22 @@ def test_no_check_of_a_troubled_bundle_improves(troubled, other):
 
 def test_every_single_field_of_a_good_bundle_matters_or_says_nothing(good):
     """Each leaf of the bundle, changed a little, one at a time: nothing improves, nothing crashes."""
-    document, choose = json.loads(good.raw), random.Random(SEED)  # noqa: S311
+    document, choose = m.load(good.raw), random.Random(SEED)  # noqa: S311
     before = good.report()
     leaves = [p for p in m.paths(document) if p and not isinstance(m.at(document, p), dict | list)]
     for path in choose.sample(leaves, min(COUNT, len(leaves))):
-        changed = json.loads(good.raw)
+        changed = m.load(good.raw)
         m.at(changed, path[:-1])[path[-1]] = m._nudge(m.at(document, path), choose)
         after = judge(good, m.dump(changed))
         assert after is None or improved(before, after, CLAIMS) == [], path
 
 
 def test_every_part_removed_alone_never_improves(good):
-    document = json.loads(good.raw)
+    document = m.load(good.raw)
     before, choose = good.report(), random.Random(SEED)  # noqa: S311
     every = list(m.paths(document))[1:]
     for path in choose.sample(every, min(COUNT, len(every))):
-        changed = json.loads(good.raw)
+        changed = m.load(good.raw)
         parent = m.at(changed, path[:-1])
         del parent[path[-1]]
         after = judge(good, m.dump(changed))
@@ -136,12 +135,12 @@ def test_every_part_removed_alone_never_improves(good):
 
 
 def test_missing_evidence_is_cannot_tell_and_forged_evidence_fails(good):
-    document = json.loads(good.raw)
+    document = m.load(good.raw)
     without_state = judge(good, m.dump(document | {"state": []}))
     assert {
         r.outcome for r in without_state.results if r.check in ("claim", "slot", "signer", "received")
     } == {Outcome.CANNOT_TELL}
-    forged = json.loads(good.raw)
+    forged = m.load(good.raw)
     forged["confirmation"]["nonce"] = "8"
     assert {r.check for r in judge(good, m.dump(forged)).results if r.outcome is Outcome.FAIL} == {
         "signature"
