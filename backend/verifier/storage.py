@@ -26,6 +26,7 @@ class StoredLedger:
         self._contracts = contracts
         self._nodes = nodes
         self._accounts: dict[str, state.Account] = {}
+        self._values: dict[tuple[str | int | bytes, ...], int] = {}
 
     def receivable(self, id_: bytes) -> ReceivableState:
         def read(table: str, member: str) -> int:
@@ -104,8 +105,11 @@ class StoredLedger:
 
     def read(self, contract: str, variable: str, *steps: str | int | bytes) -> int:
         """The proved value of a state variable, or of a part of it (`layout.Contract.place`)."""
-        place = layout.contracts()[contract].place(variable, *steps)
-        return place.of(self._word(contract, variable, place.slot))
+        asked = (contract, variable, *steps)
+        if asked not in self._values:
+            place = layout.contracts()[contract].place(variable, *steps)
+            self._values[asked] = place.of(self._word(contract, variable, place.slot))
+        return self._values[asked]
 
     def _word(self, contract: str, variable: str, slot: int) -> int:
         try:

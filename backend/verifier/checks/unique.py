@@ -1,6 +1,7 @@
 """One invoice, one claim: the fingerprint can be no other, and its slot is this claim's."""
 
 import unicodedata
+from functools import lru_cache
 
 from backend.kit import vrf
 from backend.verifier import evm
@@ -14,6 +15,7 @@ GROUP = "unique"
 IDENTITY_VERSION = "tallystick-invoice-1"
 
 
+@lru_cache(maxsize=8)
 def _fingerprints(evidence: Evidence) -> list[bytes]:
     """The proved fingerprints, the terms' own first. Ends the check where one is missing or forged."""
     if not evidence.fingerprints:
