@@ -12,6 +12,8 @@ from backend.verifier.result import Ends, Finding, Word, cannot_tell, check, fai
 
 GROUP = "unique"
 
+_SHORTEST_TAX_NUMBER = 8
+
 IDENTITY_VERSION = "tallystick-invoice-1"
 
 
@@ -58,7 +60,7 @@ def identity(evidence: Evidence, _policy: Policy) -> Finding:
         sellers.add(_letters(who.partition(":")[2]))
     if seller is None and not document.is_absent(evidence, "BT-31"):
         return cannot_tell("verify.document.hidden", "/fields", fields="BT-31")
-    if seller is not None and _letters(seller) not in sellers:
+    if seller is not None and not any(_same_number(_letters(seller), each) for each in sellers):
         return cannot_tell("verify.identity.seller", "/fingerprints").claimed(Word.OPERATOR)
     return passed("verify.identity.own", "/fingerprints", "/fields", number=number[:60]).by(Word.DEBTOR)
 
@@ -69,6 +71,12 @@ def _parts(text: str) -> tuple[str, str, str, str]:
     if version != IDENTITY_VERSION or len(parts) != 4:
         raise Ends(failed("verify.identity.other", "/fingerprints", identity=text[:80]))
     return parts[0], parts[1], parts[2], parts[3]
+
+
+def _same_number(stated: str, admitted: str) -> bool:
+    """Whether a tax number is the admitted one, with or without the country before it or letters after it."""
+    shorter, longer = sorted((stated, admitted), key=len)
+    return len(shorter) >= _SHORTEST_TAX_NUMBER and shorter in longer
 
 
 def _letters(text: str) -> str:
