@@ -25,15 +25,19 @@ contract Fingerprints is IFingerprints, AccessManaged {
     }
 
     /// @inheritdoc IFingerprints
-    function take(address debtor, bytes32 fingerprint, bytes32[] calldata others, uint32 keySet, bytes32 id)
+    function take(address debtor, bytes32 fingerprint, uint32 keySet, bytes32 id) external onlyWriter {
+        _checkCount(keySet, 1);
+        _take(debtor, fingerprint, id);
+    }
+
+    /// @inheritdoc IFingerprints
+    function takeAll(address debtor, bytes32[] calldata fingerprints, uint32 keySet, bytes32 id)
         external
         onlyWriter
     {
-        _checkCount(keySet, 1 + others.length);
-
-        _take(debtor, fingerprint, id);
-        for (uint256 i = 0; i < others.length; ++i) {
-            _take(debtor, others[i], id);
+        _checkCount(keySet, fingerprints.length);
+        for (uint256 i = 0; i < fingerprints.length; ++i) {
+            _take(debtor, fingerprints[i], id);
         }
     }
 

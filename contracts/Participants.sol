@@ -9,10 +9,12 @@ import {
     ACCOUNT_OPEN,
     ACCOUNT_SUSPENDED,
     Account,
+    AccountWord,
     Admission,
     GRANT_BY_CURRENCY,
     GRANT_HOSTED,
     Grant,
+    GrantWord,
     Limits,
     NEW_BUSINESS,
     ROLE_DEBTOR,
@@ -284,14 +286,14 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
         uint32 currency,
         uint64 amount
     ) external view returns (address payout) {
-        Account memory state = _accounts[account_].loadAccount();
+        AccountWord state = _accounts[account_].loadAccount();
         if (scope & NEW_BUSINESS != 0) {
             scope ^= NEW_BUSINESS;
             _checkAdmission(account_, state, _roleFor(scope));
         }
         if (scope != SCOPE_PAY) _checkUnsuspended(account_, state);
-        _checkSigners(account_, state.epoch, signer, cosigner, scope, currency, amount);
-        return state.payout;
+        _checkSigners(account_, state.epoch(), signer, cosigner, scope, currency, amount);
+        return state.payout();
     }
 
     /// @inheritdoc IParticipants
@@ -303,33 +305,34 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
         uint64 amount,
         address to
     ) external view returns (bool open) {
-        Account memory state = _accounts[from].loadAccount();
+        AccountWord state = _accounts[from].loadAccount();
         _checkUnsuspended(from, state);
-        _checkSigners(from, state.epoch, signer, cosigner, SCOPE_TRANSFER, currency, amount);
+        _checkSigners(from, state.epoch(), signer, cosigner, SCOPE_TRANSFER, currency, amount);
         state = _accounts[to].loadAccount();
         _checkAdmission(to, state, 0);
         _checkUnsuspended(to, state);
-        return state.flags & ACCOUNT_OPEN != 0;
+        return state.has(ACCOUNT_OPEN);
     }
 
     /// @inheritdoc IParticipants
     function checkMove(address from, address to) external view {
         _checkUnsuspended(from, _accounts[from].loadAccount());
-        Account memory state = _accounts[to].loadAccount();
+        AccountWord state = _accounts[to].loadAccount();
         _checkAdmission(to, state, 0);
         _checkUnsuspended(to, state);
     }
 
     /// @inheritdoc IParticipants
     function checkAdmitted(address account_, uint16 role) external view {
-        Account memory state = _accounts[account_].loadAccount();
+        AccountWord state = _accounts[account_].loadAccount();
         _checkAdmission(account_, state, role);
         _checkUnsuspended(account_, state);
     }
 
     /// @inheritdoc IParticipants
     function checkNotSuspended(address account_) external view {
-        _checkUnsuspended(account_, _known(account_));
+        _known(account_);
+        _checkUnsuspended(account_, _accounts[account_].loadAccount());
     }
 
     /* QUESTIONS */
@@ -347,9 +350,9 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
 
     /// @inheritdoc IParticipants
     function hasFullTransferGrant(address account_, address signer) external view returns (bool) {
-        Grant memory grant = _grants[account_][_key(signer)].loadGrant();
-        return _isCurrent(grant, _accounts[account_].epoch) && grant.scopes & SCOPE_TRANSFER != 0
-            && grant.flags & GRANT_BY_CURRENCY == 0 && grant.limit == UNLIMITED && grant.alone == UNLIMITED;
+        GrantWord grant = _grants[account_][_key(signer)].loadGrant();
+        return grant.covers(SCOPE_TRANSFER) && _isCurrent(grant, _accounts[account_].loadAccount().epoch())
+            && !grant.has(GRANT_BY_CURRENCY) && grant.limit() == UNLIMITED && grant.alone() == UNLIMITED;
     }
 
     /// @inheritdoc IParticipants
@@ -470,19 +473,20 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
 
     /// Managing an account is for keys without limit, two of them where the key is never to act alone.
     function _managing(address account_) private view {
-        Account memory state = _known(account_);
+        _known(account_);
+        AccountWord state = _accounts[account_].loadAccount();
         _checkUnsuspended(account_, state);
-        _checkSigners(account_, state.epoch, _signer(), _cosigner(), SCOPE_MANAGE, 0, UNLIMITED);
+        _checkSigners(account_, state.epoch(), _signer(), _cosigner(), SCOPE_MANAGE, 0, UNLIMITED);
     }
 
-    function _checkAdmission(address account_, Account memory state, uint16 role) private view {
-        if (state.validUntil <= block.timestamp || state.roles & role != role) {
-            revert NotAdmitted(account_, role, state.validUntil);
+    function _checkAdmission(address account_, AccountWord state, uint16 role) private view {
+        if (state.validUntil() <= block.timestamp || state.roles() & role != role) {
+            revert NotAdmitted(account_, role, state.validUntil());
         }
     }
 
-    function _checkUnsuspended(address account_, Account memory state) private pure {
-        if (state.flags & ACCOUNT_SUSPENDED != 0) revert Suspended(account_);
+    function _checkUnsuspended(address account_, AccountWord state) private pure {
+        if (state.has(ACCOUNT_SUSPENDED)) revert Suspended(account_);
     }
 
     function _checkSigners(
@@ -511,10 +515,10 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
         uint32 currency,
         uint64 amount
     ) private view returns (uint64 alone) {
-        Grant memory grant = _checkGrant(account_, epoch, signer, scope);
-        uint64 limit = grant.limit;
-        alone = grant.alone;
-        if (grant.flags & GRANT_BY_CURRENCY != 0) {
+        GrantWord grant = _checkGrant(account_, epoch, signer, scope);
+        uint64 limit = grant.limit();
+        alone = grant.alone();
+        if (grant.has(GRANT_BY_CURRENCY)) {
             Limits memory limits = _limits[account_][_key(signer)][currency];
             (limit, alone) = (limits.limit, limits.alone);
         }
@@ -524,16 +528,14 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
     function _checkGrant(address account_, uint16 epoch, address signer, uint16 scope)
         private
         view
-        returns (Grant memory grant)
+        returns (GrantWord grant)
     {
         grant = _grants[account_][_key(signer)].loadGrant();
-        if (!_isCurrent(grant, epoch) || grant.scopes & scope == 0) {
-            revert NotAuthorised(account_, signer, scope);
-        }
+        if (!grant.covers(scope) || !_isCurrent(grant, epoch)) revert NotAuthorised(account_, signer, scope);
     }
 
-    function _isCurrent(Grant memory grant, uint16 epoch) private view returns (bool) {
-        return grant.from <= block.timestamp && block.timestamp < grant.until && grant.epoch == epoch;
+    function _isCurrent(GrantWord grant, uint16 epoch) private view returns (bool) {
+        return grant.from() <= block.timestamp && block.timestamp < grant.until() && grant.epoch() == epoch;
     }
 
     function _covered(address account_, Grant memory grant, uint16 scope, uint40 time)

@@ -42,10 +42,13 @@ interface IFingerprints {
     /// @notice Thrown when a set of keys is empty, too large, or holds zero or a key twice.
     error KeysInvalid();
 
+    /// @notice Takes the slot of an invoice that has one fingerprint: one active key, one identifier of the seller.
+    /// @dev By recorded writers only.
+    function take(address debtor, bytes32 fingerprint, uint32 keySet, bytes32 id) external;
+
     /// @notice Takes the slots of all fingerprints of an invoice, or none.
     /// @dev By recorded writers only. There must be as many for each active key.
-    function take(address debtor, bytes32 fingerprint, bytes32[] calldata others, uint32 keySet, bytes32 id)
-        external;
+    function takeAll(address debtor, bytes32[] calldata fingerprints, uint32 keySet, bytes32 id) external;
 
     /// @notice Points the slots of a replaced claim to the one that takes its place, and takes the new one's.
     /// @dev By recorded writers only, and only where every old slot points to `replaced`.

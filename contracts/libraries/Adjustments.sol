@@ -153,12 +153,11 @@ library Adjustments {
 
     function _openLot(Book storage book, bytes32 id, bytes32 lot, State state, uint64 amount) private {
         uint8 flags = (state.flags() & STATE_FACE_FIRST) | STATE_LOT | STATE_DISPUTED;
-        book.states[lot].store(
-            state.withStatus(Status.None).withFlags(flags).withLots(0).withOpenDisputes(0).withFace(amount)
-        );
+        state =
+            state.withStatus(Status.None).withFlags(flags).withLots(0).withOpenDisputes(0).withFace(amount);
+        Lifecycle.transition(book, lot, state, Status.Issued);
+        Lifecycle.transition(book, lot, book.states[lot].load(), Status.Confirmed);
         book.parents[lot] = id;
-        Lifecycle.transition(book, lot, Status.None, Status.Issued);
-        Lifecycle.transition(book, lot, Status.Issued, Status.Confirmed);
     }
 
     function _reduce(Book storage book, bytes32 id, address account, bytes32 note, uint64 amount) private {
@@ -201,8 +200,8 @@ library Adjustments {
         (,,, uint64 units) = Accounting.sums(book, id);
         if (marked == 0 || marked != units) return;
         State state = book.states[id].load();
-        book.states[id].store(state.withFlags(state.flags() | STATE_WAS_WRITTEN_OFF));
-        Lifecycle.transition(book, id, Status.Confirmed, Status.WrittenOff);
+        state = state.withFlags(state.flags() | STATE_WAS_WRITTEN_OFF);
+        Lifecycle.transition(book, id, state, Status.WrittenOff);
 
         emit IReceivablesEvents.WrittenOff(id);
     }

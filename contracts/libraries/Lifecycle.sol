@@ -17,10 +17,10 @@ library Lifecycle {
         | (1 << (8 * uint256(Status.Confirmed) + uint256(Status.WrittenOff)))
         | (1 << (8 * uint256(Status.WrittenOff) + uint256(Status.Settled)));
 
-    /// Takes a receivable from one status to another; reverts unless it is in the first and the second may follow.
-    function transition(Book storage book, bytes32 id, Status from, Status to) internal {
-        State state = book.states[id].load();
-        if (state.status() != from) revert IReceivablesEvents.StatusIs(id, state.status());
+    /// Takes a receivable to another status, with whatever else changed in its state at once; reverts unless that status
+    /// may follow.
+    function transition(Book storage book, bytes32 id, State state, Status to) internal {
+        Status from = state.status();
         if (!isLegal(from, to)) revert IReceivablesEvents.TransitionForbidden(from, to);
         book.states[id].store(state.withStatus(to));
     }
@@ -28,7 +28,7 @@ library Lifecycle {
     /// Nothing is owed any more. A dispute about it is over.
     function settle(Book storage book, bytes32 id) internal {
         State state = book.states[id].load();
-        transition(book, id, state.status(), Status.Settled);
+        transition(book, id, state, Status.Settled);
         if (state.flags() & STATE_DISPUTED != 0) endDispute(book, id);
 
         emit IReceivablesEvents.Settled(id);
@@ -45,7 +45,7 @@ library Lifecycle {
     }
 
     function isLegal(Status from, Status to) internal pure returns (bool) {
-        return TRANSITIONS >> (8 * uint256(from) + uint256(to)) & 1 != 0;
+        return TRANSITIONS & (1 << (8 * uint256(from) + uint256(to))) != 0;
     }
 
     /// Whether money can still come in.

@@ -95,12 +95,7 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
         id = _issue(terms);
         _withdraw(replaced, old, Status.Confirmed, Status.Replaced);
         _checkConsent(terms, id, old, confirmation);
-        uint256 count = confirmation.otherFingerprints.length;
-        bytes32[] memory fingerprints = new bytes32[](count + 1);
-        fingerprints[0] = terms.fingerprint;
-        for (uint256 i = 0; i < count; ++i) {
-            fingerprints[i + 1] = confirmation.otherFingerprints[i];
-        }
+        bytes32[] memory fingerprints = _fingerprints(terms, confirmation);
         FINGERPRINTS.replace(terms.debtor, oldFingerprints, old, fingerprints, terms.keySet, id);
 
         emit Replaced(old, id);
@@ -128,19 +123,21 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
         if (_book.states[id].load().status() != Status.None) revert AlreadyIssued(id);
         uint8 flags = terms.paymentOrder == PaymentOrder.FaceFirst ? STATE_FACE_FIRST : 0;
         if (terms.undertaking == Undertaking.Irrevocable) flags |= STATE_IRREVOCABLE;
-        _book.states[id].store(
-            StateWord.create(flags, currency, terms.graceDays, terms.lateRate, terms.dueEnd, amount)
-        );
-        _transition(id, Status.None, Status.Issued);
+        State state = StateWord.create(flags, currency, terms.graceDays, terms.lateRate, terms.dueEnd, amount);
+        _transition(id, state, Status.None, Status.Issued);
         _book.holders[id][supplier].store(Holder.wrap(amount));
 
-        emit Issued(id, supplier, terms.debtor, terms);
+        terms.emitIssued(id);
         emit TransferSingle(_signer(), address(0), supplier, uint256(id), amount);
     }
 
     function _confirm(Terms calldata terms, bytes32 id, Confirmation calldata confirmation) private {
         _checkConsent(terms, id, 0, confirmation);
-        FINGERPRINTS.take(terms.debtor, terms.fingerprint, confirmation.otherFingerprints, terms.keySet, id);
+        if (confirmation.otherFingerprints.length == 0) {
+            FINGERPRINTS.take(terms.debtor, terms.fingerprint, terms.keySet, id);
+        } else {
+            FINGERPRINTS.takeAll(terms.debtor, _fingerprints(terms, confirmation), terms.keySet, id);
+        }
     }
 
     /// Checks the debtor's signature of these terms and records it.
@@ -168,8 +165,7 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
             state.face()
         );
 
-        _book.states[id].store(state.withConfirmedAt(uint40(block.timestamp)));
-        _transition(id, Status.Issued, Status.Confirmed);
+        _transition(id, state.withConfirmedAt(uint40(block.timestamp)), Status.Issued, Status.Confirmed);
         emit Confirmed(
             id, terms.debtor, confirmation.signer, cosigner, confirmation.nonce, confirmation.deadline
         );
@@ -238,6 +234,19 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
                 ? keccak256(abi.encode(CONFIRMATION_TYPEHASH, statement, id, nonce, deadline))
                 : keccak256(abi.encode(REPLACEMENT_TYPEHASH, statement, replaced, id, nonce, deadline))
         );
+    }
+
+    function _fingerprints(Terms calldata terms, Confirmation calldata confirmation)
+        private
+        pure
+        returns (bytes32[] memory all)
+    {
+        uint256 count = confirmation.otherFingerprints.length;
+        all = new bytes32[](count + 1);
+        all[0] = terms.fingerprint;
+        for (uint256 i = 0; i < count; ++i) {
+            all[i + 1] = confirmation.otherFingerprints[i];
+        }
     }
 
     function _hashOthers(bytes32[] calldata fingerprints) private pure returns (bytes32) {

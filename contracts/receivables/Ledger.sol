@@ -14,6 +14,7 @@ import {Book} from "../types/Book.sol";
 import {Settlement} from "../types/Settlement.sol";
 import {Holder} from "../types/Holder.sol";
 import {OperatorState, Status} from "../types/Receivable.sol";
+import {State} from "../types/State.sol";
 import {Terms} from "../types/Terms.sol";
 
 /// @title What all of Receivables stands on: the book, its settings, and the way money goes in and out
@@ -37,8 +38,10 @@ abstract contract Ledger is IReceivablesEvents, AccessManaged, Signers {
         FINGERPRINTS = fingerprints;
     }
 
-    function _transition(bytes32 id, Status from, Status to) internal {
-        Lifecycle.transition(_book, id, from, to);
+    /// Takes a receivable from one status to another, with whatever else changed in its state.
+    function _transition(bytes32 id, State state, Status from, Status to) internal {
+        if (state.status() != from) revert StatusIs(id, state.status());
+        Lifecycle.transition(_book, id, state, to);
     }
 
     /// Asks whether who calls, or signed what is relayed, may do this for the account.
@@ -67,7 +70,7 @@ abstract contract Ledger is IReceivablesEvents, AccessManaged, Signers {
 
     /// Takes the supplier's units away from a receivable that comes to nothing.
     function _withdraw(Terms calldata terms, bytes32 id, Status from, Status to) internal {
-        _transition(id, from, to);
+        _transition(id, _book.states[id].load(), from, to);
         _burn(id, terms.supplier, terms.amount);
     }
 

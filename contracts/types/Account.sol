@@ -33,35 +33,83 @@ struct Grant {
     uint64 alone;
 }
 
+/// @notice An `Account` in one word, as its members lie in storage from the lowest bit, to be checked in few steps.
+type AccountWord is uint256;
+
+/// @notice A `Grant` in one word, likewise.
+type GrantWord is uint256;
+
 using {loadAccount} for Account global;
 using {loadGrant} for Grant global;
+using AccountWords for AccountWord global;
+using GrantWords for GrantWord global;
 
-/// @notice Reads an account with one read of its slot, as its members lie there from the lowest bit.
-function loadAccount(Account storage self) view returns (Account memory account) {
-    uint256 word;
+function loadAccount(Account storage self) view returns (AccountWord word) {
     assembly ("memory-safe") {
         word := sload(self.slot)
     }
-    account.payout = address(uint160(word));
-    account.roles = uint16(word >> 160);
-    account.flags = uint8(word >> 176);
-    account.epoch = uint16(word >> 184);
-    account.validUntil = uint40(word >> 200);
 }
 
-/// @notice Reads a grant with one read of its slot, as its members lie there from the lowest bit.
-function loadGrant(Grant storage self) view returns (Grant memory grant) {
-    uint256 word;
+function loadGrant(Grant storage self) view returns (GrantWord word) {
     assembly ("memory-safe") {
         word := sload(self.slot)
     }
-    grant.scopes = uint16(word);
-    grant.flags = uint8(word >> 16);
-    grant.epoch = uint16(word >> 24);
-    grant.from = uint40(word >> 40);
-    grant.until = uint40(word >> 80);
-    grant.limit = uint64(word >> 120);
-    grant.alone = uint64(word >> 184);
+}
+
+/// @title Reading an `AccountWord`
+library AccountWords {
+    function payout(AccountWord self) internal pure returns (address) {
+        return address(uint160(AccountWord.unwrap(self)));
+    }
+
+    function roles(AccountWord self) internal pure returns (uint16) {
+        return uint16(AccountWord.unwrap(self) >> 160);
+    }
+
+    /// Whether it has any of these flags.
+    function has(AccountWord self, uint8 flags) internal pure returns (bool) {
+        return AccountWord.unwrap(self) & (uint256(flags) << 176) != 0;
+    }
+
+    function epoch(AccountWord self) internal pure returns (uint16) {
+        return uint16(AccountWord.unwrap(self) >> 184);
+    }
+
+    function validUntil(AccountWord self) internal pure returns (uint40) {
+        return uint40(AccountWord.unwrap(self) >> 200);
+    }
+}
+
+/// @title Reading a `GrantWord`
+library GrantWords {
+    /// Whether it covers any of these scopes.
+    function covers(GrantWord self, uint16 scopes) internal pure returns (bool) {
+        return GrantWord.unwrap(self) & scopes != 0;
+    }
+
+    function has(GrantWord self, uint8 flags) internal pure returns (bool) {
+        return GrantWord.unwrap(self) & (uint256(flags) << 16) != 0;
+    }
+
+    function epoch(GrantWord self) internal pure returns (uint16) {
+        return uint16(GrantWord.unwrap(self) >> 24);
+    }
+
+    function from(GrantWord self) internal pure returns (uint40) {
+        return uint40(GrantWord.unwrap(self) >> 40);
+    }
+
+    function until(GrantWord self) internal pure returns (uint40) {
+        return uint40(GrantWord.unwrap(self) >> 80);
+    }
+
+    function limit(GrantWord self) internal pure returns (uint64) {
+        return uint64(GrantWord.unwrap(self) >> 120);
+    }
+
+    function alone(GrantWord self) internal pure returns (uint64) {
+        return uint64(GrantWord.unwrap(self) >> 184);
+    }
 }
 
 /// @notice Limits of a key in one currency, where the grant says that they differ by currency.

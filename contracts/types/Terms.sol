@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {IReceivablesEvents} from "../interfaces/IReceivablesEvents.sol";
+
 /// @notice What the debtor promises beside the amount.
 enum Undertaking {
     /// It owes the amount; it may still dispute what the supplier holds.
@@ -63,7 +65,7 @@ struct Confirmation {
     bytes cosignature;
 }
 
-using {hash} for Terms global;
+using {hash, emitIssued} for Terms global;
 
 string constant ACKNOWLEDGED_STATEMENT =
     "I owe this amount and will pay it here. I take notice of every assignment recorded here; only payment recorded here discharges me.";
@@ -101,5 +103,17 @@ function hash(Terms calldata terms) pure returns (bytes32 id) {
         mstore(data, typehash)
         calldatacopy(add(data, 0x20), terms, 0x1e0)
         id := keccak256(data, 0x200)
+    }
+}
+
+/// @notice Emits `IReceivablesEvents.Issued`, with the terms as they stand in calldata.
+function emitIssued(Terms calldata terms, bytes32 id) {
+    bytes32 topic = IReceivablesEvents.Issued.selector;
+    address supplier = terms.supplier;
+    address debtor = terms.debtor;
+    assembly ("memory-safe") {
+        let data := mload(0x40)
+        calldatacopy(data, terms, 0x1e0)
+        log4(data, 0x1e0, topic, id, supplier, debtor)
     }
 }
