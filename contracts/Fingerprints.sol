@@ -58,7 +58,7 @@ contract Fingerprints is IFingerprints, AccessManaged {
                 revert FingerprintNotOf(debtor, fingerprint, replaced);
             }
             _ids[debtor][fingerprint] = id;
-            emit FingerprintRepointed(debtor, fingerprint, id, replaced, msg.sender);
+            emit FingerprintRepointed(debtor, fingerprint, id, replaced);
         }
         for (uint256 i = 0; i < newFingerprints.length; ++i) {
             if (_ids[debtor][newFingerprints[i]] != id) _take(debtor, newFingerprints[i], id);
@@ -128,7 +128,7 @@ contract Fingerprints is IFingerprints, AccessManaged {
         if (taken != 0) revert FingerprintAlreadyTaken(debtor, fingerprint, taken);
         _ids[debtor][fingerprint] = id;
 
-        emit FingerprintTaken(debtor, fingerprint, id, msg.sender);
+        emit FingerprintTaken(debtor, fingerprint, id);
     }
 
     /// As many fingerprints for each active key, one for each identifier of the seller.

@@ -10,15 +10,9 @@ pragma solidity ^0.8.24;
 /// @dev Warning: equal fingerprints under other debtors are possible, and are reported from the events, not refused:
 /// who could refuse them could burn a victim's invoice.
 interface IFingerprints {
-    event FingerprintTaken(
-        address indexed debtor, bytes32 indexed fingerprint, bytes32 indexed id, address writer
-    );
+    event FingerprintTaken(address indexed debtor, bytes32 indexed fingerprint, bytes32 indexed id);
     event FingerprintRepointed(
-        address indexed debtor,
-        bytes32 indexed fingerprint,
-        bytes32 indexed id,
-        bytes32 replaced,
-        address writer
+        address indexed debtor, bytes32 indexed fingerprint, bytes32 indexed id, bytes32 replaced
     );
     event WriterRecorded(address indexed writer);
     event WriterRetired(address indexed writer);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {ISignedActions} from "./ISignedActions.sol";
 import {Account, Admission, Grant, Limits, Suspension} from "../types/Account.sol";
 
 /// @title Who takes part: parties' accounts, and the keys that act for them
@@ -12,7 +13,7 @@ import {Account, Admission, Grant, Limits, Suspension} from "../types/Account.so
 /// @dev Assumption: the operator admits one debtor account for each party; commitments are salted, so the chain
 /// cannot tell.
 /// @dev Warning: that a key belongs to the party behind an account is the word of who admitted it.
-interface IParticipants {
+interface IParticipants is ISignedActions {
     /// @notice What waits for its delay to end, so that it shows before it takes effect.
     struct Takeover {
         /// The key that will hold all scopes.

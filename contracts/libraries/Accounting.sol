@@ -57,6 +57,25 @@ library Accounting {
         }
     }
 
+    /// Gives to the pool what is less than a minor unit of a holder's money, once it has no units and the fraction can
+    /// never grow. To be called after a holder's units changed.
+    function sweep(Book storage book, bytes32 id, address account) internal {
+        uint8 flags = book.states[id].load().flags();
+        if (flags & STATE_ACCOUNTED == 0 || book.holders[id][account].load().units() != 0) return;
+        Money storage money = book.money[id][account];
+        uint128 fraction = uint128(money.face % ONE);
+        if (fraction != 0) {
+            money.face -= fraction;
+            book.facePots[id].pool += fraction;
+        }
+        if (flags & STATE_INTEREST == 0) return;
+        fraction = uint128(money.interest % ONE);
+        if (fraction != 0) {
+            money.interest -= fraction;
+            book.interestPots[id].pool += fraction;
+        }
+    }
+
     /// Takes a payment of up to `amount` into the books.
     /// @return face What of it pays the face, `interest` the late interest; `unpaid` the face that is left, and whether
     /// nothing is owed any more.
@@ -114,18 +133,17 @@ library Accounting {
         totals.unpaid -= amount;
     }
 
-    /// Takes out what an account can redeem now, whole minor units; the fraction stays, or joins the pool once it could
-    /// never grow. What the pool holds is given to whoever redeems after the last payment.
+    /// Takes out what an account can redeem now, whole minor units. The fraction stays, unless nothing more can come: then
+    /// it joins the pool, and what the pool holds in whole units goes out with it.
     function collect(Book storage book, bytes32 id, address account, bool settled)
         internal
         returns (uint64 face, uint64 interest)
     {
         count(book, id, account);
-        bool last = settled || book.holders[id][account].load().units() == 0;
         Money storage money = book.money[id][account];
-        (face, money.face) = _whole(book.facePots[id], money.face, last, settled);
+        (face, money.face) = _whole(book.facePots[id], money.face, settled);
         if (book.states[id].load().flags() & STATE_INTEREST != 0) {
-            (interest, money.interest) = _whole(book.interestPots[id], money.interest, last, settled);
+            (interest, money.interest) = _whole(book.interestPots[id], money.interest, settled);
         }
     }
 
@@ -137,7 +155,7 @@ library Accounting {
         Money storage money = book.money[id][DEBTOR_SHARE];
         if (money.interest < ONE && (!settled || money.interest == 0)) return (0, false);
         had = true;
-        (interest, money.interest) = _whole(book.interestPots[id], money.interest, settled, settled);
+        (interest, money.interest) = _whole(book.interestPots[id], money.interest, settled);
     }
 
     /// Brings late interest up to now.
@@ -227,21 +245,16 @@ library Accounting {
         pot.pool += uint128(scaled % units);
     }
 
-    function _whole(Pot storage pot, uint128 money, bool last, bool settled)
+    function _whole(Pot storage pot, uint128 money, bool settled)
         private
         returns (uint64 whole, uint128 fraction)
     {
         uint256 sum = money;
-        fraction = uint128(sum % ONE);
-        if (last) {
-            sum -= fraction;
-            uint256 pool = pot.pool + fraction;
-            fraction = 0;
-            if (settled) {
-                sum += pool - pool % ONE;
-                pool %= ONE;
-            }
-            pot.pool = uint128(pool);
+        if (settled) {
+            sum += pot.pool;
+            pot.pool = uint128(sum % ONE);
+        } else {
+            fraction = uint128(sum % ONE);
         }
         whole = uint64(sum >> 64);
     }

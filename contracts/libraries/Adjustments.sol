@@ -91,6 +91,7 @@ library Adjustments {
         }
         (uint64 units, uint128 interest) = Accounting.extinguish(book, id, supplier, amount);
         _capMarked(book, id, supplier);
+        Accounting.sweep(book, id, supplier);
         emit IERC1155.TransferSingle(msg.sender, supplier, address(0), uint256(id), units);
 
         state = book.states[id].load();
@@ -174,6 +175,7 @@ library Adjustments {
     {
         (units,) = Accounting.extinguish(book, id, account, amount);
         _capMarked(book, id, account);
+        Accounting.sweep(book, id, account);
         emit IERC1155.TransferSingle(msg.sender, account, address(0), uint256(id), units);
     }
 

@@ -156,7 +156,7 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
         address cosigner = _checkSigned(
             _digest(terms.undertaking, id, replaced, confirmation.nonce, confirmation.deadline), confirmation
         );
-        PARTICIPANTS.authorise(
+        _authoriseFor(
             terms.debtor,
             confirmation.signer,
             cosigner,

@@ -50,17 +50,60 @@ abstract contract Ledger is IReceivablesEvents, AccessManaged, Signers {
         view
         returns (address payout)
     {
-        return PARTICIPANTS.authorise(account, _signer(), _cosigner(), scope, currency, amount);
+        return _authoriseFor(account, _signer(), _cosigner(), scope, currency, amount);
+    }
+
+    /// `IParticipants.authorise`, which is asked at every step, without the compiler's care for values that are known to
+    /// fit: it costs half.
+    function _authoriseFor(
+        address account,
+        address signer,
+        address cosigner,
+        uint16 scope,
+        uint32 currency,
+        uint64 amount
+    ) internal view returns (address payout) {
+        IParticipants participants = PARTICIPANTS;
+        bytes32 selector = IParticipants.authorise.selector;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, selector)
+            // On the stack the bits above a value's type may be anything.
+            mstore(add(data, 0x04), shr(96, shl(96, account)))
+            mstore(add(data, 0x24), shr(96, shl(96, signer)))
+            mstore(add(data, 0x44), shr(96, shl(96, cosigner)))
+            mstore(add(data, 0x64), and(scope, 0xffff))
+            mstore(add(data, 0x84), and(currency, 0xffffffff))
+            mstore(add(data, 0xa4), and(amount, 0xffffffffffffffff))
+            if iszero(staticcall(gas(), participants, data, 0xc4, 0x00, 0x20)) {
+                returndatacopy(data, 0, returndatasize())
+                revert(data, returndatasize())
+            }
+            payout := mload(0x00)
+        }
     }
 
     /// Takes money from the wallet of who calls, or signed what is relayed: never from an argument.
-    function _pull(Settlement currency, address payer, uint64 amount) internal {
-        IERC20 token = IERC20(currency.token());
-        uint256 value = amount * 10 ** currency.exponent();
-        uint256 before = token.balanceOf(address(this));
-        token.safeTransferFrom(payer, address(this), value);
-        uint256 received = token.balanceOf(address(this)) - before;
-        if (received < value) revert TokenShort(address(token), received, value);
+    function _pull(Settlement settlement, address payer, uint64 amount) internal {
+        address token = settlement.token();
+        uint256 value = amount * 10 ** settlement.exponent();
+        uint256 before = _balance(token);
+        IERC20(token).safeTransferFrom(payer, address(this), value);
+        uint256 received = _balance(token) - before;
+        if (received < value) revert TokenShort(token, received, value);
+    }
+
+    /// The contract's own balance. A token that does not answer has none.
+    function _balance(address token) private view returns (uint256 held) {
+        bytes32 selector = IERC20.balanceOf.selector;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, selector)
+            mstore(add(data, 0x04), address())
+            mstore(0x00, 0)
+            pop(staticcall(gas(), token, data, 0x24, 0x00, 0x20))
+            held := mload(0x00)
+        }
     }
 
     function _push(Settlement currency, address payout, uint256 amount) internal {

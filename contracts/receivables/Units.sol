@@ -63,14 +63,17 @@ abstract contract Units is Ledger {
         returns (uint64 sent)
     {
         Accounting.count(_book, id, from);
-        Accounting.count(_book, id, to);
         Holder holder = _book.holders[id][from].load();
+        if (from == to) return holder.sent();
+        Accounting.count(_book, id, to);
         mark |= holder.flags() & HOLDER_SOLD;
         if (holder.flags() & HOLDER_SOLD != 0) {
             uint64 room = type(uint64).max - holder.sent();
             holder = holder.withSent(holder.sent() + (units < room ? units : room));
         }
         _book.holders[id][from].store(holder.withUnits(holder.units() - units));
+
+        if (holder.units() == units) Accounting.sweep(_book, id, from);
 
         holder = _book.holders[id][to].load();
         sent = holder.sent();

@@ -21,6 +21,7 @@ interface Vm {
     function assume(bool condition) external pure;
     function chainId(uint256 id) external;
     function deal(address who, uint256 balance) external;
+    function mockCall(address target, bytes calldata data, bytes calldata answer) external;
     function envOr(string calldata name, uint256 otherwise) external view returns (uint256);
     function etch(address target, bytes calldata code) external;
     function expectEmit() external;

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {IFingerprints} from "../../../contracts/interfaces/IFingerprints.sol";
+import {LedgerTest} from "./LedgerTest.sol";
+import {vm} from "./Vm.sol";
+
+/// Branches: Fingerprints.tree. What Receivables does with it is in ReceivablesIssuance.t.sol.
+contract FingerprintsTest is LedgerTest {
+    address internal constant DEBTOR = address(0xDEB);
+    address internal constant WRITER = address(0x111);
+
+    function setUp() public override {
+        super.setUp();
+        fingerprints.recordWriter(WRITER);
+    }
+
+    function _list(bytes32 a, bytes32 b) internal pure returns (bytes32[] memory list) {
+        list = new bytes32[](b == 0 ? 1 : 2);
+        list[0] = a;
+        if (b != 0) list[1] = b;
+    }
+
+    function test_Take_OnceForEver(bytes32 fingerprint, bytes32 id) public {
+        vm.assume(fingerprint != 0 && id != 0);
+        vm.prank(WRITER);
+        fingerprints.take(DEBTOR, fingerprint, 1, id);
+        assertEq(fingerprints.idOf(DEBTOR, fingerprint), id, "taken");
+        assertEq(fingerprints.idOf(address(1), fingerprint), 0, "under this debtor alone");
+        // Another version of Receivables finds it taken too.
+        vm.prank(address(receivables));
+        vm.expectRevert(
+            abi.encodeWithSelector(IFingerprints.FingerprintAlreadyTaken.selector, DEBTOR, fingerprint, id)
+        );
+        fingerprints.take(DEBTOR, fingerprint, 1, "other");
+    }
+
+    function test_Take_ByAnybodyElse_Reverts() public {
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.NotWriter.selector, stranger));
+        fingerprints.take(DEBTOR, "fp", 1, "id");
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.NotWriter.selector, stranger));
+        fingerprints.takeAll(DEBTOR, _list("fp", 0), 1, "id");
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.NotWriter.selector, stranger));
+        fingerprints.replace(DEBTOR, _list("fp", 0), "id", _list("fp", 0), 1, "other");
+    }
+
+    function test_Take_ZeroOrWrongCount_Reverts() public {
+        vm.prank(WRITER);
+        vm.expectRevert(IFingerprints.FingerprintZero.selector);
+        fingerprints.take(DEBTOR, 0, 1, "id");
+        fingerprints.changeKeys(_list("one", "two"));
+        vm.prank(WRITER);
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.FingerprintCountInvalid.selector, 1, 2));
+        fingerprints.take(DEBTOR, "fp", 2, "id");
+        vm.prank(WRITER);
+        fingerprints.takeAll(DEBTOR, _list("fp", "fp2"), 2, "id");
+        assertEq(fingerprints.idOf(DEBTOR, "fp2"), "id", "both");
+    }
+
+    function test_TakeAll_OrNone() public {
+        vm.prank(WRITER);
+        fingerprints.take(DEBTOR, "b", 1, "id");
+        vm.prank(WRITER);
+        vm.expectPartialRevert(IFingerprints.FingerprintAlreadyTaken.selector);
+        fingerprints.takeAll(DEBTOR, _list("a", "b"), 1, "other");
+        assertEq(fingerprints.idOf(DEBTOR, "a"), 0, "none");
+    }
+
+    function test_Replace_PointsAnew_FreesNothing() public {
+        vm.prank(WRITER);
+        fingerprints.take(DEBTOR, "old", 1, "id");
+        vm.prank(WRITER);
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IFingerprints.FingerprintNotOf.selector, DEBTOR, bytes32("old"), bytes32("xx")
+            )
+        );
+        fingerprints.replace(DEBTOR, _list("old", 0), "xx", _list("new", 0), 1, "next");
+        vm.prank(WRITER);
+        fingerprints.replace(DEBTOR, _list("old", 0), "id", _list("new", "old"), 1, "next");
+        assertEq(fingerprints.idOf(DEBTOR, "old"), "next", "old");
+        assertEq(fingerprints.idOf(DEBTOR, "new"), "next", "new");
+    }
+
+    function test_Writers_RecordedAndRetired() public {
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.AlreadyWriter.selector, WRITER));
+        fingerprints.recordWriter(WRITER);
+        fingerprints.retireWriter(WRITER);
+        assertFalse(fingerprints.isWriter(WRITER), "retired");
+        vm.prank(WRITER);
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.NotWriter.selector, WRITER));
+        fingerprints.take(DEBTOR, "fp", 1, "id");
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.NotWriter.selector, WRITER));
+        fingerprints.retireWriter(WRITER);
+        // The version recorded before still writes.
+        vm.prank(address(receivables));
+        fingerprints.take(DEBTOR, "fp", 1, "id");
+        vm.prank(stranger);
+        vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger));
+        fingerprints.recordWriter(stranger);
+    }
+
+    function test_ChangeKeys_SetsAreNeverDeleted() public {
+        fingerprints.changeKeys(_list("one", "two"));
+        assertEq(fingerprints.currentKeySet(), 2, "second set");
+        assertEq(fingerprints.keysOf(2)[1], "two", "its keys");
+        assertEq(fingerprints.keysOf(1)[0], keccak256("VRF key"), "the first");
+        vm.expectRevert(IFingerprints.KeysInvalid.selector);
+        fingerprints.changeKeys(_list("one", "one"));
+        vm.expectRevert(IFingerprints.KeysInvalid.selector);
+        fingerprints.changeKeys(_list(0, 0));
+        vm.expectRevert(IFingerprints.KeysInvalid.selector);
+        fingerprints.changeKeys(new bytes32[](0));
+        vm.expectRevert(IFingerprints.KeysInvalid.selector);
+        fingerprints.changeKeys(new bytes32[](9));
+    }
+}

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
+import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
+import {SCOPE_TRANSFER, UNLIMITED} from "../../../contracts/types/Account.sol";
+import {OperatorState, Parcel, Status} from "../../../contracts/types/Receivable.sol";
+import {Terms} from "../../../contracts/types/Terms.sol";
+import {LedgerTest} from "./LedgerTest.sol";
+import {vm} from "./Vm.sol";
+
+/// Branches: ReceivablesTitle.tree.
+contract ReceivablesTitleTest is LedgerTest {
+    address internal constant LOCK = address(0x10CC);
+
+    function _suspend(Actor memory actor) internal {
+        address[] memory accounts = new address[](1);
+        accounts[0] = actor.account;
+        participants.suspend(accounts, "reason");
+    }
+
+    function _expectTransferReverts(Actor memory from, Actor memory to, bytes32 id, bytes4 selector)
+        internal
+    {
+        vm.prank(from.signer);
+        vm.expectPartialRevert(selector);
+        receivables.transfer(id, from.account, to.account, 1);
+    }
+
+    /* TRANSFER */
+
+    function test_Transfer_DownTheTiers_KeepsSupply(uint64 first, uint64 second) public {
+        bytes32 id = _claim();
+        first = uint64(bound(first, 1, FACE));
+        second = uint64(bound(second, 1, first));
+        _transfer(supplier, subSupplier, id, first);
+        _transfer(subSupplier, bank, id, second);
+        assertEq(_units(supplier, id), FACE - first, "supplier");
+        assertEq(_units(subSupplier, id), first - second, "second tier");
+        assertEq(_units(bank, id), second, "bank");
+    }
+
+    function test_Transfer_ByTheStandardsFunctions() public {
+        bytes32 id = _claim();
+        vm.prank(supplier.signer);
+        receivables.safeTransferFrom(supplier.account, bank.account, uint256(id), 5, "");
+        uint256[] memory ids = new uint256[](2);
+        uint256[] memory values = new uint256[](2);
+        (ids[0], ids[1]) = (uint256(id), uint256(id));
+        (values[0], values[1]) = (FACE - 5, 1);
+        // Duplicate ids in one batch see each other.
+        vm.prank(supplier.signer);
+        vm.expectPartialRevert(IReceivablesEvents.NotEnoughUnits.selector);
+        receivables.safeBatchTransferFrom(supplier.account, bank.account, ids, values, "");
+        values[0] = FACE - 6;
+        vm.prank(supplier.signer);
+        receivables.safeBatchTransferFrom(supplier.account, bank.account, ids, values, "");
+        assertEq(_units(bank, id), FACE, "all of it");
+    }
+
+    function test_Transfer_BeforeConfirmation_Reverts() public {
+        Terms memory terms = _terms();
+        vm.prank(supplier.signer);
+        bytes32 id = receivables.issue(terms);
+        vm.prank(supplier.signer);
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, id, Status.Issued));
+        receivables.transfer(id, supplier.account, bank.account, 1);
+    }
+
+    function test_Transfer_WhenSettled_Reverts() public {
+        bytes32 id = _claim();
+        _pay(debtor, id, FACE);
+        _expectTransferReverts(supplier, bank, id, IReceivablesEvents.StatusIs.selector);
+    }
+
+    function test_Transfer_SuspendedOrExpiredOrUnknown_Reverts() public {
+        bytes32 id = _claim();
+        uint256 clean = vm.snapshotState();
+        _suspend(supplier);
+        _expectTransferReverts(supplier, bank, id, IParticipants.Suspended.selector);
+        vm.revertToState(clean);
+
+        clean = vm.snapshotState();
+        _suspend(bank);
+        _expectTransferReverts(supplier, bank, id, IParticipants.Suspended.selector);
+        vm.revertToState(clean);
+
+        participants.renew(bank.account, 4, uint40(block.timestamp), "ended");
+        _expectTransferReverts(supplier, bank, id, IParticipants.NotAdmitted.selector);
+
+        vm.prank(supplier.signer);
+        vm.expectPartialRevert(IParticipants.NotAdmitted.selector);
+        receivables.transfer(id, supplier.account, stranger, 1);
+    }
+
+    function test_Transfer_OutOfAnExpiredAdmission_IsSellingOut() public {
+        bytes32 id = _claim();
+        participants.renew(supplier.account, 1, uint40(block.timestamp), "ended");
+        _transfer(supplier, bank, id, FACE);
+        assertEq(_units(bank, id), FACE, "sold out");
+    }
+
+    function test_Transfer_ApproveThenTransferFrom_IsNoWayAround() public {
+        bytes32 id = _claim();
+        vm.prank(supplier.signer);
+        vm.expectRevert(IReceivablesEvents.ApprovalsAreGrants.selector);
+        receivables.setApprovalForAll(stranger, true);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
+        receivables.safeTransferFrom(supplier.account, bank.account, uint256(id), 1, "");
+        assertFalse(receivables.isApprovedForAll(supplier.account, stranger), "stranger");
+        assertTrue(receivables.isApprovedForAll(supplier.account, supplier.signer), "signer");
+    }
+
+    function test_Transfer_AboveTheKeysLimit_Reverts() public {
+        bytes32 id = _claim();
+        vm.prank(supplier.signer);
+        participants.grantKey(
+            supplier.account,
+            bytes32(uint256(uint160(stranger))),
+            SCOPE_TRANSFER,
+            0,
+            0,
+            type(uint40).max,
+            100,
+            UNLIMITED
+        );
+        vm.prank(stranger);
+        vm.expectPartialRevert(IParticipants.AboveLimit.selector);
+        receivables.transfer(id, supplier.account, bank.account, 101);
+        vm.prank(stranger);
+        receivables.transfer(id, supplier.account, bank.account, 100);
+        assertFalse(receivables.isApprovedForAll(supplier.account, stranger), "limited");
+    }
+
+    function test_Transfer_NeedsConsent() public {
+        bytes32 id = _claim();
+        vm.prank(bank.signer);
+        participants.setStandingConsent(bank.account, false);
+        _expectTransferReverts(supplier, bank, id, IReceivablesEvents.ReceiverHasNotConsented.selector);
+        vm.prank(bank.signer);
+        receivables.allowReceipt(id, bank.account, 10);
+        _transfer(supplier, bank, id, 6);
+        assertEq(receivables.receiptAllowed(id, bank.account), 4, "left");
+        vm.prank(supplier.signer);
+        vm.expectPartialRevert(IReceivablesEvents.ReceiverHasNotConsented.selector);
+        receivables.transfer(id, supplier.account, bank.account, 5);
+    }
+
+    function test_Transfer_ZeroOrTooMuchOrTooSmall_Reverts() public {
+        bytes32 id = _claim();
+        (uint32 currency,) = receivables.currencyOf(address(euro));
+        receivables.setCurrency(currency, true, 50, 180);
+        vm.prank(supplier.signer);
+        vm.expectRevert(IReceivablesEvents.ArgumentInvalid.selector);
+        receivables.transfer(id, supplier.account, bank.account, 0);
+        vm.prank(supplier.signer);
+        vm.expectPartialRevert(IReceivablesEvents.NotEnoughUnits.selector);
+        receivables.transfer(id, supplier.account, bank.account, FACE + 1);
+        vm.prank(supplier.signer);
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.BelowMinimum.selector, 49, 50));
+        receivables.transfer(id, supplier.account, bank.account, 49);
+        vm.prank(supplier.signer);
+        vm.expectRevert(IReceivablesEvents.ArgumentInvalid.selector);
+        receivables.safeTransferFrom(supplier.account, bank.account, uint256(id), 1 << 64, "");
+        // All that is left may go, however little.
+        _transfer(supplier, bank, id, FACE - 50);
+        _transfer(supplier, bank, id, 50);
+    }
+
+    function test_Transfer_ToSelf_ChangesNothing() public {
+        bytes32 id = _claim();
+        _transfer(supplier, supplier, id, FACE / 2);
+        assertEq(_units(supplier, id), FACE, "units");
+    }
+
+    function test_Transfer_WhenPaused_Reverts() public {
+        bytes32 id = _claim();
+        receivables.pause();
+        _expectTransferReverts(supplier, bank, id, IReceivablesEvents.NewBusinessPaused.selector);
+    }
+
+    /* OPERATORS */
+
+    function test_Operators_OnlyRecordedOnes() public {
+        bytes32 id = _claim();
+        Parcel[] memory parcels = new Parcel[](1);
+        parcels[0] = Parcel(id, 1, 0);
+        bytes memory refused = abi.encodeWithSelector(IReceivablesEvents.NotOperator.selector, stranger);
+        vm.prank(stranger);
+        vm.expectRevert(refused);
+        receivables.sell(parcels, supplier.account, bank.account, true);
+        vm.prank(stranger);
+        vm.expectRevert(refused);
+        receivables.lock(parcels[0], supplier.account, LOCK, true);
+        vm.prank(stranger);
+        vm.expectRevert(refused);
+        receivables.unlock(id, LOCK, bank.account, true);
+        vm.prank(stranger);
+        vm.expectRevert(refused);
+        receivables.sendBack(id, supplier.account, bank.account, 1);
+    }
+
+    /// The old deployment left alive after a migration.
+    function test_Operators_WindingDown_SellNothing() public {
+        bytes32 id = _claim();
+        receivables.setOperator(address(this), OperatorState.Active);
+        receivables.lock(Parcel(id, 10, 10), supplier.account, LOCK, false);
+        receivables.setOperator(address(this), OperatorState.WindingDown);
+        vm.expectPartialRevert(IReceivablesEvents.NotOperator.selector);
+        receivables.lock(Parcel(id, 10, 10), supplier.account, address(0x10CD), false);
+        receivables.unlock(id, LOCK, supplier.account, false);
+        assertEq(_units(supplier, id), FACE, "given back");
+    }
+
+    function test_Lock_MoneyPaidMeanwhileFollowsTheUnits() public {
+        bytes32 id = _claim();
+        receivables.setOperator(address(this), OperatorState.Active);
+        receivables.lock(Parcel(id, FACE / 2, FACE / 2), supplier.account, LOCK, false);
+        vm.expectPartialRevert(IReceivablesEvents.NotALock.selector);
+        receivables.lock(Parcel(id, 1, 1), supplier.account, LOCK, false);
+        vm.expectPartialRevert(IReceivablesEvents.NotALock.selector);
+        receivables.lock(Parcel(id, 1, 1), supplier.account, bank.account, false);
+
+        _pay(debtor, id, FACE);
+        (uint64 face,) = _redeem(supplier, id);
+        assertEq(face, FACE / 2, "of what was not locked");
+        receivables.unlock(id, LOCK, bank.account, true);
+        (face,) = _redeem(bank, id);
+        assertEq(face, FACE / 2, "what was paid on the lock");
+        vm.expectPartialRevert(IReceivablesEvents.NotALock.selector);
+        receivables.unlock(id, LOCK, bank.account, true);
+    }
+
+    function test_Lock_MoneyPaidInPartFollowsTheUnits() public {
+        bytes32 id = _claim();
+        receivables.setOperator(address(this), OperatorState.Active);
+        receivables.lock(Parcel(id, FACE / 4, FACE / 4), supplier.account, LOCK, false);
+        _pay(debtor, id, FACE / 2);
+        receivables.unlock(id, LOCK, bank.account, true);
+        assertEq(receivables.holding(id, bank.account).redeemable, FACE / 8, "followed");
+        assertEq(receivables.holding(id, supplier.account).redeemable, FACE / 8 * 3, "the rest");
+    }
+
+    function test_HeldSince_CountsWhatWasSentAway() public {
+        bytes32 id = _claim();
+        _sell(id);
+        uint64 sent = receivables.holding(id, bank.account).sent;
+        assertEq(receivables.heldSince(id, bank.account, FACE, sent), FACE, "all");
+        _transfer(bank, otherBank, id, 100);
+        _transfer(otherBank, bank, id, 100);
+        assertEq(receivables.heldSince(id, bank.account, FACE, sent), FACE - 100, "bought back cheap");
+    }
+}
