@@ -11,7 +11,7 @@ from uuid import UUID
 from eth_utils.address import is_address
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.chain.actions import Actions
+from backend.chain.actions import RELAY, Actions
 from backend.chain.repository import ActionRecord
 from backend.kit.access import Caller
 from backend.kit.clock import now
@@ -119,29 +119,28 @@ class Desk:
     ) -> ActionRecord:
         """Puts the signed action `name` before the caller's party; its signature sends the function it names.
 
-        `args` are the function's arguments by name; what is signed holds the members of a struct in its
-        place.
+        `args` are the function's arguments in order; what is signed holds the members of a struct in its
+        place, under the names of the statement, which need not be those of the compiled function.
         """
         statement = STATEMENTS[name]
         flat: dict[str, Any] = {}
         for key, value in args.items():
             flat.update(value if isinstance(value, Mapping) else {key: value})
-        expires_at = (now() + LIFETIME).replace(microsecond=0)
-        bounds = {"nonce": 0, "deadline": int(expires_at.timestamp()), "gasFloor": GAS_FLOOR}
-        return await self.actions.prepare_call(
-            self.session,
-            self.caller,
-            kind=kind,
-            subject=subject,
-            account=account,
-            scope=scope,
-            contract=statement.contract,
-            function=name[0].lower() + name[1:],
-            args=args,
-            words=await self.words(self.document(statement, flat | bounds)),
-            expires_at=expires_at,
-            gas_floor=GAS_FLOOR,
+        contract = self.actions.contracts[statement.contract]
+        function = contract.abi.function(name[0].lower() + name[1:])
+        action = await self.prepare(
+            name, flat, kind=kind, subject=subject, account=account, scope=scope, effect={}
         )
+        action.effect = {
+            "type": RELAY,
+            "contract": statement.contract,
+            "data": "0x" + function.encode(list(args.values())).hex(),
+            "nonce": action.effect["nonce"],
+            "deadline": int(action.effect["deadline"]),
+            "gas_floor": int(action.effect["gasFloor"]),
+        }
+        await self.session.flush()
+        return action
 
 
 def _addresses(value: Any) -> Iterator[str]:

@@ -157,19 +157,17 @@ async def consent(desk: Desk, account: str, *, is_open: bool) -> ActionRecord:
 
 
 async def pay(desk: Desk, key: str, account: str, amount: int) -> ActionRecord:
-    """Pays `amount` minor units out of the signer's wallet: as debtor for its own account, else as
-    anybody."""
+    """Pays `amount` minor units out of the signer's wallet; only the debtor may pay less than the minimum."""
     state = await confirmed(desk, key)
     late = state.due_end < now() and state.terms["lateRate"]
     if amount <= 0 or (amount > state.unpaid and not late):
         raise MoreThanOwed(amount=amount, unpaid=state.unpaid)
-    if account == state.debtor:
-        name, args = "PayAsDebtor", {"terms": state.terms, "lot": 0, "amount": amount}
-    else:
-        currency = await currency_of(desk, state)
-        if amount < currency.minimum and amount < state.unpaid:
+    currency = await currency_of(desk, state)
+    name, args = "Pay", {"id": key, "amount": amount}
+    if amount < currency.minimum and amount < state.unpaid:
+        if account != state.debtor:
             raise BelowMinimum(units=amount, minimum=currency.minimum)
-        name, args = "Pay", {"id": key, "amount": amount}
+        name, args = "PayAsDebtor", {"terms": state.terms, "lot": 0, "payment": amount}
     return await desk.prepare_call(
         name, args, kind=PAY, subject=f"receivable:{key}", account=account, scope=Scope.PAY
     )

@@ -75,7 +75,7 @@ _ALL = (
     _action("Receivables", "Transfer", "bytes32 id,address from,address to,uint64 units"),
     _action("Receivables", "AllowReceipt", "bytes32 id,address account,uint64 units"),
     _action("Receivables", "Pay", "bytes32 id,uint64 amount"),
-    _action("Receivables", "PayAsDebtor", f"{TERMS},uint8 lot,uint64 amount"),
+    _action("Receivables", "PayAsDebtor", f"{TERMS},uint8 lot,uint64 payment"),
     _action("Receivables", "Redeem", "bytes32 id,address account"),
     _action("Participants", "SetStandingConsent", "address account,bool open"),
     Statement("Financing", OFFER + PARCEL),

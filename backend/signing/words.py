@@ -167,7 +167,7 @@ def _pay(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
 
 def _pay_as_debtor(writer: _Writer, message: Mapping[str, Any], document: Document) -> None:
     terms = {name: message[name] for name, _ in _terms_members(document)}
-    writer.say("pay-as-debtor", amount=writer.money(terms["token"], message["amount"]))
+    writer.say("pay-as-debtor", amount=writer.money(terms["token"], message["payment"]))
     if message["lot"]:
         writer.say("pay-lot", lot=message["lot"])
     writer.terms(terms)

@@ -16,7 +16,8 @@ interface IReceivablesExtension is IReceivablesEvents {
 
     /// @notice As `pay`, of any amount. Signer: debtor, PAY, also while suspended.
     /// @param lot Zero for the main part.
-    function payAsDebtor(Terms calldata terms, uint8 lot, uint64 amount) external returns (uint64 taken);
+    /// @param payment As `amount` of `pay`; named otherwise because the terms, which are signed flat, have an amount.
+    function payAsDebtor(Terms calldata terms, uint8 lot, uint64 payment) external returns (uint64 taken);
 
     /// @notice As `redeem`, of several receivables in one currency; those with nothing to collect are passed over.
     function redeemMany(bytes32[] calldata ids, address account) external;

@@ -34,7 +34,7 @@ interface IReceivablesRemedies is IReceivablesEvents {
     function closeOutside(bytes32 id, address account, uint64 amount, bytes32 paymentReference) external;
 
     /// @notice Takes an amount of the supplier's units out as a lot under dispute. Signer: debtor, CONFIRM.
-    function dispute(Terms calldata terms, uint64 amount, bytes32 reason) external returns (bytes32 lot);
+    function dispute(Terms calldata terms, uint64 disputed, bytes32 reason) external returns (bytes32 lot);
 
     /// @notice Ends a dispute: the lot stays apart, payable. Signer: debtor, CONFIRM.
     function endDispute(Terms calldata terms, uint8 lot) external;

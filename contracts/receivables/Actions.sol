@@ -31,7 +31,7 @@ library Actions {
     bytes32 private constant PAY =
         keccak256("Pay(bytes32 id,uint64 amount,uint256 nonce,uint256 deadline,uint256 gasFloor)");
     bytes32 private constant PAY_AS_DEBTOR = keccak256(
-        "PayAsDebtor(address supplier,address debtor,address token,bytes3 currency,uint64 amount,uint40 dueEnd,uint16 graceDays,uint24 lateRate,uint8 undertaking,uint8 paymentOrder,uint32 keySet,bytes32 fingerprint,bytes32 otherFingerprints,bytes32 documentRoot,bytes32 rules,uint8 lot,uint64 amount,uint256 nonce,uint256 deadline,uint256 gasFloor)"
+        "PayAsDebtor(address supplier,address debtor,address token,bytes3 currency,uint64 amount,uint40 dueEnd,uint16 graceDays,uint24 lateRate,uint8 undertaking,uint8 paymentOrder,uint32 keySet,bytes32 fingerprint,bytes32 otherFingerprints,bytes32 documentRoot,bytes32 rules,uint8 lot,uint64 payment,uint256 nonce,uint256 deadline,uint256 gasFloor)"
     );
     bytes32 private constant REDEEM =
         keccak256("Redeem(bytes32 id,address account,uint256 nonce,uint256 deadline,uint256 gasFloor)");
@@ -48,7 +48,7 @@ library Actions {
         "CloseOutside(bytes32 id,address account,uint64 amount,bytes32 paymentReference,uint256 nonce,uint256 deadline,uint256 gasFloor)"
     );
     bytes32 private constant DISPUTE = keccak256(
-        "Dispute(address supplier,address debtor,address token,bytes3 currency,uint64 amount,uint40 dueEnd,uint16 graceDays,uint24 lateRate,uint8 undertaking,uint8 paymentOrder,uint32 keySet,bytes32 fingerprint,bytes32 otherFingerprints,bytes32 documentRoot,bytes32 rules,uint64 amount,bytes32 reason,uint256 nonce,uint256 deadline,uint256 gasFloor)"
+        "Dispute(address supplier,address debtor,address token,bytes3 currency,uint64 amount,uint40 dueEnd,uint16 graceDays,uint24 lateRate,uint8 undertaking,uint8 paymentOrder,uint32 keySet,bytes32 fingerprint,bytes32 otherFingerprints,bytes32 documentRoot,bytes32 rules,uint64 disputed,bytes32 reason,uint256 nonce,uint256 deadline,uint256 gasFloor)"
     );
     bytes32 private constant END_DISPUTE = keccak256(
         "EndDispute(address supplier,address debtor,address token,bytes3 currency,uint64 amount,uint40 dueEnd,uint16 graceDays,uint24 lateRate,uint8 undertaking,uint8 paymentOrder,uint32 keySet,bytes32 fingerprint,bytes32 otherFingerprints,bytes32 documentRoot,bytes32 rules,uint8 lot,uint256 nonce,uint256 deadline,uint256 gasFloor)"

@@ -20,10 +20,10 @@ abstract contract Collections is Ledger, IReceivablesExtension {
     }
 
     /// @inheritdoc IReceivablesExtension
-    function payAsDebtor(Terms calldata terms, uint8 lot, uint64 amount) external returns (uint64 taken) {
+    function payAsDebtor(Terms calldata terms, uint8 lot, uint64 payment) external returns (uint64 taken) {
         bytes32 id = _partId(terms.hash(), lot);
-        _authorise(terms.debtor, SCOPE_PAY, _book.states[id].load().currency(), amount);
-        return _pay(id, amount, true);
+        _authorise(terms.debtor, SCOPE_PAY, _book.states[id].load().currency(), payment);
+        return _pay(id, payment, true);
     }
 
     /// See `IReceivablesCore.redeem`.

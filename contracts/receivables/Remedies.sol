@@ -50,10 +50,10 @@ abstract contract Remedies is Ledger, IReceivablesRemedies {
     }
 
     /// @inheritdoc IReceivablesRemedies
-    function dispute(Terms calldata terms, uint64 amount, bytes32 reason) external returns (bytes32 lot) {
+    function dispute(Terms calldata terms, uint64 disputed, bytes32 reason) external returns (bytes32 lot) {
         bytes32 id = terms.hash();
-        _authorise(terms.debtor, SCOPE_CONFIRM, _book.states[id].load().currency(), amount);
-        return Adjustments.dispute(_book, id, terms.supplier, amount, reason);
+        _authorise(terms.debtor, SCOPE_CONFIRM, _book.states[id].load().currency(), disputed);
+        return Adjustments.dispute(_book, id, terms.supplier, disputed, reason);
     }
 
     /// @inheritdoc IReceivablesRemedies

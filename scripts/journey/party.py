@@ -104,6 +104,14 @@ class Party:
         done = self._signer(str(self._api.base_url).rstrip("/") + action["links"]["self"])
         return done.stderr.splitlines()
 
+    def failure(self, action: dict[str, Any]) -> str | None:
+        """Why what a signed action set going failed, in the API's words; None while it has not."""
+        operation_id = self.get(action["links"]["self"])["operation_id"]
+        operation = self.get(f"/v1/operations/{operation_id}") if operation_id else None
+        if operation is None or operation["status"] not in {"failed", "cancelled"}:
+            return None
+        return str(operation["error"]["detail"] if operation["error"] else operation["status"])
+
     def signature(self, typed_data: dict[str, Any]) -> str:
         """The signature of typed data that is no action."""
         done = self._signer("-", text=json.dumps(typed_data))

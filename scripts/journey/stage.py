@@ -2,16 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from backend.kit import money
+from backend.signing import ledger
 from scripts.journey.chain import Chain
 from scripts.journey.paper import Paper
 from scripts.journey.party import JourneyError, Party, RefusedError, wait_for
 
 _ACCOUNT_OPEN = 1 << 1  # contracts/types/Account.sol
 _SALE_DONE = 2  # contracts/types/Sale.sol
+_ATTEMPTS = 5
+_UNTIL_INDEXED = {
+    "receiver-has-not-consented",
+    "not-enough-units",
+    "seller-holds-less",
+    "nothing-to-redeem",
+    "not-on-chain",
+    "more-than-owed",
+}
 
 
 @dataclass
@@ -78,8 +89,7 @@ class Stage:
     def permit(self, party: Party, spender: str, purpose: str, minor: int) -> None:
         """Lets a contract take so much from the party's wallet, unless it may already."""
         token = self.claim["terms"]["token"]
-        settings = self.chain.call("Receivables", "currencyOf", token=token)["settings"]
-        needed: int = minor * 10 ** int(settings["exponent"])
+        needed: int = minor * 10 ** ledger.parse(self.deployment).tokens[token].exponent
         contract = self.chain.contracts[spender].address
 
         def allowed() -> bool:
@@ -87,17 +97,35 @@ class Stage:
 
         if not allowed():
             body = {"currency": self.claim["amount"]["currency"], "purpose": purpose, "wallet": party.wallet}
-            party.sign(party.post("/v1/permits", body | {"amount": minor}, once=self.key))
-            wait_for("the permit on the chain", allowed)
+            self.act(party, "/v1/permits", body | {"amount": minor}, "the permit on the chain", allowed)
 
-    def retried(self, party: Party, path: str, body: dict[str, Any]) -> Any:
-        """A request that the API refuses until its index has seen what the chain shows already."""
+    def act(self, party: Party, path: str, body: Any, what: str, done: Callable[[], Any]) -> list[str]:
+        """Prepares, signs and sends, and waits until the chain shows it; the words that were signed.
+
+        What failed in an earlier journey is tried again. Raises JourneyError with the reason when it fails
+        now.
+        """
+        for attempt in range(_ATTEMPTS):
+            action = self._prepared(party, path, body, f"{self.key} {attempt}")
+            words = party.sign(action)
+            failure: str | bool = wait_for(what, partial(self._outcome, party, action, done))
+            if failure is True:
+                return words
+            if words:
+                raise JourneyError(f"{what} failed: {failure}")
+        raise JourneyError(f"{what} failed {_ATTEMPTS} times")
+
+    def _outcome(self, party: Party, action: dict[str, Any], done: Callable[[], Any]) -> str | bool | None:
+        return True if done() else party.failure(action)
+
+    def _prepared(self, party: Party, path: str, body: Any, once: str) -> Any:
+        """The action; the API refuses some until its index has seen what the chain shows already."""
 
         def attempt() -> Any:
             try:
-                return party.post(path, body, once=self.key)
+                return party.post(path, body, once=once)
             except RefusedError as refusal:
-                if refusal.code not in {"receiver-has-not-consented", "not-enough-units"}:
+                if refusal.code not in _UNTIL_INDEXED:
                     raise
                 return None
 

@@ -127,7 +127,7 @@ class Story(Stage):
         """The buyer sees what was delivered and confirms by signature: issued and confirmed in one call"""
         buyer = self.cast.buyer
         if buyer.get(self.place)["stage"] == "put_forward":
-            yield from buyer.sign(buyer.post(f"{self.place}/confirmation", once=self.claim["chain_id"]))[:3]
+            yield from buyer.sign(buyer.post(f"{self.place}/confirmation", once=self.key))[:3]
         wait_for(
             "the confirmation on the chain", lambda: self.chain.status(self.key) in {"confirmed", "settled"}
         )
@@ -201,8 +201,7 @@ class Story(Stage):
         taken = [each for each in offers if each["status"] in {"accepted", "sold"}]
         self.offer = taken[0] if taken else offers[0]
         if not self.sold():
-            seller.sign(seller.post(self.offer["links"]["acceptance"], {}, once=self.offer["id"]))
-            wait_for("the sale on the chain", self.sold)
+            self.act(seller, self.offer["links"]["acceptance"], {}, "the sale on the chain", self.sold)
         wait_for(
             "the sale in the read model", lambda: seller.get(self.offer["links"]["self"])["status"] == "sold"
         )
@@ -216,12 +215,13 @@ class Story(Stage):
         """The bank passes 30 % on to the second bank"""
         giver, taker = self.holders()
         if not self.open(taker):
-            taker.sign(taker.post("/v1/consents", {"open": True}, once=self.key))
-            wait_for("the consent on the chain", lambda: self.open(taker))
+            self.act(
+                taker, "/v1/consents", {"open": True}, "the consent on the chain", partial(self.open, taker)
+            )
         if not self.moved(giver, taker):
             body = {"to": taker.account, "units": self._part}
-            giver.sign(self.retried(giver, f"{self.place}/transfers", body))
-            wait_for("the transfer on the chain", lambda: self.moved(giver, taker))
+            moved = partial(self.moved, giver, taker)
+            self.act(giver, f"{self.place}/transfers", body, "the transfer on the chain", moved)
         yield f"{taker.id} holds {self.money(self._part)}"
 
     # ── payment ──
@@ -235,10 +235,8 @@ class Story(Stage):
         for part, so_far in ((first, 0), (self.amount - first, first)):
             if self.paid() == so_far:
                 self.indexed(partial(_has_paid, so_far))
-                buyer.sign(
-                    buyer.post(f"{self.place}/payments", {"amount": part}, once=f"{self.key} {so_far}")
-                )
-                wait_for("the payment on the chain", partial(self.paid_more_than, so_far))
+                more = partial(self.paid_more_than, so_far)
+                self.act(buyer, f"{self.place}/payments", {"amount": part}, f"payment {so_far}", more)
             yield f"paid {self.money(self.paid())} of {self.money(self.amount)}"
         wait_for("the end of the debt on the chain", lambda: self.chain.status(self.key) == "settled")
 
@@ -247,8 +245,8 @@ class Story(Stage):
         self.indexed(lambda claim: claim["chain"]["status"] == "settled")
         for holder in self.holders():
             if not self.redeemed(holder.account):
-                holder.sign(holder.post(f"{self.place}/redemptions", {}, once=self.key))
-                wait_for("the redemption on the chain", partial(self.redeemed, holder.account))
+                collected = partial(self.redeemed, holder.account)
+                self.act(holder, f"{self.place}/redemptions", {}, "the redemption on the chain", collected)
             yield f"{holder.id} collected {self.money(self.redeemed(holder.account))}"
 
     def settled(self) -> Iterator[str]:

@@ -90,7 +90,7 @@ def contracts() -> Contracts:
         "issueAndConfirm(Terms terms,Confirmation confirmation)",
         "transfer(bytes32 id,address from,address to,uint64 units)",
         "pay(bytes32 id,uint64 amount)",
-        "payAsDebtor(Terms terms,uint8 lot,uint64 amount)",
+        "payAsDebtor(Terms terms,uint8 lot,uint64 payment)",
         "redeem(bytes32 id,address account)",
     )
     financing = abi(

@@ -43,3 +43,18 @@ def test_a_capture_is_what_the_log_verifies():
 @pytest.mark.parametrize("sentence", UNDERTAKINGS)
 def test_the_undertakings_are_the_contracts_sentences(sentence):
     assert sentence in literals()
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_struct_has_two_members_of_one_name(name):
+    """EIP-712 allows it in a type hash, and no wallet can sign it."""
+    for members in STATEMENTS[name].structs.values():
+        names = [member for member, _ in members]
+        assert len(names) == len(set(names))
+
+
+def test_no_type_string_of_the_contracts_has_two_members_of_one_name():
+    for text in literals():
+        for members in re.findall(r"[A-Z]\w*\((\w+(?:\[\])? \w+(?:,\w+(?:\[\])? \w+)*)\)", text):
+            names = [member.split(" ")[1] for member in members.split(",")]
+            assert len(names) == len(set(names)), text
