@@ -8,17 +8,18 @@ states are final: a retry is a new operation.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import object_session
 
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import Attempt, Operation, Transaction
+from backend.kit import ids
 from backend.kit.access import Caller, visible_to
 from backend.kit.clock import from_unix, now
 from backend.kit.notices import Notice
@@ -32,6 +33,13 @@ class OperationExists(Problem):
     """The party already has an operation under this key."""
 
     status, code = 409, "operation-exists"
+
+
+class QuotaReached(Problem):
+    """The party has had as many operations relayed in the last hour as the ledger pays for."""
+
+    status, code = 429, "relay-quota-reached"
+    headers: ClassVar = {"Retry-After": "60"}
 
 
 class OperationIsFinal(Problem):
@@ -76,12 +84,35 @@ async def enqueue(
         relayed=call.relay.to_json() if call.relay else None,
         expires_at=from_unix(min(call.relay.deadline, 2**33)) if call.relay else None,
     )
+    await _spend(session, ledger_id, party_id)
     session.add(operation)
     try:
         await session.flush()
     except IntegrityError as error:
         raise OperationExists(key=idempotency_key) from error
     return operation
+
+
+async def _spend(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> None:
+    """Counts an operation against what the party may have relayed in an hour.
+
+    Requests carry a quota in their session; what the server does by itself does not. The count is asked for
+    once a request, so that one with a thousand operations asks once.
+    """
+    quota = session.info.get("relay_quota")
+    if quota is None:
+        return
+    used: dict[UUID, int] = session.info.setdefault("relay_used", {})
+    if party_id not in used:
+        recent = select(func.count()).where(
+            Operation.ledger_id == ledger_id,
+            Operation.party_id == party_id,
+            Operation.id > ids.since(now() - timedelta(hours=1)),
+        )
+        used[party_id] = await session.scalar(recent) or 0
+    used[party_id] += 1
+    if used[party_id] > quota:
+        raise QuotaReached(quota=quota)
 
 
 def call_of(operation: Operation) -> Call:

@@ -23,6 +23,7 @@ class Operation(Owned, Base):
     __table_args__ = (
         UniqueConstraint("ledger_id", "party_id", "idempotency_key"),
         Index("ix_operations_subject", "ledger_id", "subject", "id"),
+        Index("ix_operations_party", "ledger_id", "party_id", "id"),
         Index("ix_operations_queue", "ledger_id", "id", sqlite_where=_PENDING, postgresql_where=_PENDING),
     )
 

@@ -3,6 +3,7 @@
 import secrets
 import threading
 import time
+from datetime import datetime
 from uuid import UUID
 
 _RANDOM_BITS = 74
@@ -30,6 +31,11 @@ class _Sequence:
 
 
 _sequence = _Sequence()
+
+
+def since(moment: datetime) -> UUID:
+    """The smallest id of that millisecond: every id made later is greater."""
+    return UUID(int=(int(moment.timestamp() * 1000) << 80) | (0x7 << 76) | (0b10 << 62))
 
 
 def uuid7() -> UUID:

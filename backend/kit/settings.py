@@ -62,6 +62,8 @@ class Settings(BaseModel):
     """A bare private key. Development only."""
     max_fee_gwei: Annotated[int, Field(gt=0)] = 200
     """The highest fee for a unit of gas the relayer ever offers."""
+    relay_quota: Annotated[int, Field(ge=1)] = 100_000
+    """How many operations an hour the relayer pays for on behalf of one party."""
     in_flight: Annotated[int, Field(ge=1, le=1_000)] = 64
     """How many transactions may wait to be mined at a time; nodes keep about so many of one sender."""
     resend_seconds: Annotated[float, Field(gt=0)] = 15

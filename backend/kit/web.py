@@ -106,6 +106,7 @@ class Route(APIRoute):
         handle: Callable[[Request], Awaitable[Response]],
     ) -> Response:
         request.state.session = session
+        session.info["relay_quota"] = request.app.state.settings.relay_quota
         response = await handle(request)
         if response.status_code < 400:
             await audit.record(

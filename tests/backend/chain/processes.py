@@ -88,7 +88,7 @@ class Processes:
         process.send_signal(signal.SIGTERM)
         return process.wait(timeout=40)
 
-    def wait_for(self, path: str, seconds: float = 60) -> httpx.Response:
+    def wait_for(self, path: str, seconds: float = 180) -> httpx.Response:
         """Waits until the API answers 200 at `path`."""
         end = time.monotonic() + seconds
         answer = None

@@ -316,3 +316,18 @@ def test_words_come_in_every_language():
 
     assert set(words) == {"en", "zh"}
     assert "PUT" in words["zh"]
+
+
+async def test_the_relayer_pays_for_so_many_an_hour(database, app, world, contracts):
+    user, other = await world.user(), await world.user()
+    await grant(database, contracts, SIGNER)
+    app.state.settings = app.state.settings.model_copy(update={"relay_quota": 2})
+    made = [await prepare(database, app, user) for _ in range(3)]
+
+    answers = [await post(user, action, sign(action, SIGNER)) for action in made]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 429]
+    assert answers[2].json()["type"].endswith("relay-quota-reached")
+    assert (await user.get(f"/v1/actions/{made[2].id}")).json()["status"] == "prepared"
+    theirs = await prepare(database, app, other)
+    assert (await post(other, theirs, sign(theirs, SIGNER))).status_code == 202

@@ -1,10 +1,12 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
 
 from backend.kit import ids
+from backend.kit.clock import now
 
 
 def test_has_the_version_the_variant_and_the_time():
@@ -36,3 +38,11 @@ def test_never_repeats_between_threads():
         made = list(pool.map(lambda _: ids.uuid7(), range(4_000)))
 
     assert len(set(made)) == 4_000
+
+
+def test_ids_made_after_a_moment_are_greater_than_its_first():
+    before = ids.since(now() - timedelta(milliseconds=2))
+    made = ids.uuid7()
+
+    assert before < made < ids.since(now() + timedelta(seconds=1))
+    assert before.version == 7
