@@ -853,6 +853,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("operations", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_operations_ledger_id"), ["ledger_id"], unique=False)
+        batch_op.create_index("ix_operations_party", ["ledger_id", "party_id", "id"], unique=False)
         batch_op.create_index(batch_op.f("ix_operations_party_id"), ["party_id"], unique=False)
         batch_op.create_index(
             "ix_operations_queue",
@@ -1152,6 +1153,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("status = 'pending'"),
         )
         batch_op.drop_index(batch_op.f("ix_operations_party_id"))
+        batch_op.drop_index("ix_operations_party")
         batch_op.drop_index(batch_op.f("ix_operations_ledger_id"))
 
     op.drop_table("operations")
