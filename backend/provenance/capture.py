@@ -110,7 +110,6 @@ async def capture(
         running=False,
         behaviour=behaviour,
         duplicates=len(document.events) - len(errors) - len(ready),
-        captured=0,
     )
     state = await log.lock(session, caller.ledger_id, config)
     # Only now does no other capture stand between what is known and what is written.
@@ -119,19 +118,18 @@ async def capture(
     fresh = [each for each in ready if each.identity not in known]
     taken = await _taken_ids(session, caller, fresh)
     errors += [_refusal(each.event, "epcis-event-id-taken", [], event_id=each.event_id) for each in taken]
-    job.errors, job.success, job.finished_at = errors[:_MOST_ERRORS], not errors, now()
-    session.add(job)
-    await session.flush()
     refused_whole = errors and behaviour == "rollback"
     valid = [] if refused_whole else [each for each in fresh if each not in taken]
+    job.errors, job.success, job.finished_at = errors[:_MOST_ERRORS], not errors, now()
+    job.captured = len(valid)
+    session.add(job)
+    await session.flush()
     if not valid:
         return Captured(job, state.size, (), None)
     received = _received(caller, job, data, media_type, account, key_id, proof)
     session.add(received)
     await session.flush()
     leaves = await _record(session, caller, config, state, received, document, valid)
-    job.captured = len(leaves)
-    await session.flush()
     return Captured(job, leaves[0].sequence, leaves, receipt(config, leaves))
 
 
