@@ -18,6 +18,7 @@ from backend.kit.canonical import Json
 
 _ADAPTER = TypeAdapter(Invoice)
 _VALIDATION = TypeAdapter(Validation)
+_ABSENT = {"number": None, "type": None, "issue_date": None, "currency": None}
 _NOT_KEPT = {"attachments": {"__all__": {"content"}}}
 
 
@@ -46,7 +47,7 @@ def to_json(invoices: Iterable[Invoice]) -> bytes:
 def load(plain: Any) -> Invoice:
     """The invoice that `dump` wrote, or a caller sent. Raises Unreadable: `json-malformed`."""
     try:
-        return _ADAPTER.validate_python(plain)
+        return _ADAPTER.validate_python({**_ABSENT, **plain} if isinstance(plain, dict) else plain)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = "/" + "/".join(str(step) for step in first["loc"])

@@ -2,8 +2,9 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,15 +12,18 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from backend.invoices import summary
+from backend.invoices import bundles, summary
+from backend.invoices.bundles import Entry
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import PROFILES, Facts, judge
+from backend.invoices.model import Invoice
 from backend.invoices.reading import read_with_xml
 from backend.invoices.validation.check import validate
 from backend.kit import clock
 from backend.kit.messages import LOCALES, Locale
 
-MAX_BYTES = 50_000_000
+MAX_BYTES = 100_000_000
+Reader = Callable[[], tuple[Invoice, Any]]
 
 app = typer.Typer(name="invoices", help="Read and check invoice files on this machine.", no_args_is_help=True)
 
@@ -32,7 +36,9 @@ def _group() -> None:
 @app.command()
 def read(
     paths: Annotated[list[Path], typer.Argument(help="Files, or folders with everything in them.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, one line a file.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line, one line a file or row.")
+    ] = False,
     profile: Annotated[str, typer.Option(help="Rules of the place: default, eu, cn or in.")] = "default",
     on: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Judge as of this day instead of today.")
@@ -52,26 +58,51 @@ def read(
     is_watched = len(files) > 1 and sys.stderr.isatty()
     failed = False
     for file in track(files, "Reading", console=Console(stderr=True), disable=not is_watched):
-        entry = describe(file, profile, today, language)
-        failed = failed or "error" in entry
-        typer.echo(json.dumps(entry, ensure_ascii=False) if as_json else _words(entry))
+        for entry in describe(file, profile, today, language):
+            failed = failed or "error" in entry
+            typer.echo(json.dumps(entry, ensure_ascii=False) if as_json else _words(entry))
     raise typer.Exit(1 if failed or not files else 0)
 
 
-def describe(file: Path, profile: Any, today: date, locale: Locale) -> dict[str, Any]:
-    """What `read` says of one file: its fields, validation and verdict, or why it could not be read."""
+def describe(file: Path, profile: Any, today: date, locale: Locale) -> Iterator[dict[str, Any]]:
+    """What `read` says of one file: one entry, or one for each file of a zip and each row of a sheet."""
     try:
-        invoice, root = read_with_xml(_bytes(file))
+        data = _bytes(file)
+        if not bundles.is_bundle(data):
+            yield _describe(str(file), lambda: read_with_xml(data), profile, today, locale)
+            return
+        for position, entry in enumerate(bundles.unpack(data), start=1):
+            read_entry = partial(_entry, position, entry)
+            yield _describe(f"{file}#{entry.name}", read_entry, profile, today, locale)
     except Unreadable as refusal:
-        return {"file": str(file), "error": {"code": refusal.code, "message": refusal.sentence(locale)}}
+        yield _refused(str(file), refusal, locale)
+
+
+def _describe(name: str, read_one: Reader, profile: Any, today: date, locale: Locale) -> dict[str, Any]:
+    """Fields, validation and verdict of one invoice, or why it could not be read."""
+    try:
+        invoice, root = read_one()
+    except Unreadable as refusal:
+        return _refused(name, refusal, locale)
     validation = validate(invoice, root)
     judgement = judge(invoice, validation, Facts(today=today), profile)
     return {
-        "file": str(file),
+        "file": name,
         **summary.fields(invoice),
         "validation": summary.validation(validation, locale),
         "financeable": summary.financeable(judgement, locale),
     }
+
+
+def _entry(position: int, entry: Entry) -> tuple[Invoice, Any]:
+    if entry.kind == bundles.ROW:
+        return bundles.row_invoice(position, entry.content), None
+    bundles.refuse_nested(entry.content)
+    return read_with_xml(entry.content)
+
+
+def _refused(name: str, refusal: Unreadable, locale: Locale) -> dict[str, Any]:
+    return {"file": name, "error": {"code": refusal.code, "message": refusal.sentence(locale)}}
 
 
 def _files(path: Path) -> Iterator[Path]:

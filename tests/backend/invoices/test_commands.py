@@ -2,6 +2,7 @@
 
 import json
 import socket
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +86,22 @@ def test_an_option_that_does_not_exist_says_which_do(option: tuple[str, str]) ->
 
     assert result.exit_code == 2
     assert option[1] in result.stderr
+
+
+def test_a_zip_and_a_sheet_give_a_line_for_each_invoice(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "july.zip", "w") as archive:
+        archive.writestr("a.xml", samples.UBL)
+        archive.writestr("b.txt", "no invoice")
+    head, row = (samples.FOLDER / "row.csv").read_text().splitlines()
+    (tmp_path / "rows.csv").write_text(f"{head}\n{row}\n{row.replace('ET-2026/0117', 'ET-2')}\n")
+
+    code, lines = run(tmp_path)
+
+    assert code == 1
+    assert [Path(line["file"]).name for line in lines] == [
+        "july.zip#a.xml",
+        "july.zip#b.txt",
+        "rows.csv#row 2",
+        "rows.csv#row 3",
+    ]
+    assert [line.get("number") for line in lines] == ["ET-2026/0117", None, "ET-2026/0117", "ET-2"]
