@@ -105,3 +105,15 @@ def test_a_zip_and_a_sheet_give_a_line_for_each_invoice(tmp_path: Path) -> None:
         "rows.csv#row 3",
     ]
     assert [line.get("number") for line in lines] == ["ET-2026/0117", None, "ET-2026/0117", "ET-2"]
+
+
+def test_many_files_are_shared_out_and_stay_in_order(tmp_path: Path) -> None:
+    for position in range(45):
+        document = samples.changed(samples.UBL, ("ET-2026/0117", f"N-{position}"))
+        (tmp_path / f"{position:03d}.xml").write_bytes(document)
+
+    code, lines = run(tmp_path)
+
+    assert code == 0
+    assert [line["number"] for line in lines] == [f"N-{position}" for position in range(45)]
+    assert {line["validation"]["result"] for line in lines} == {"valid"}
