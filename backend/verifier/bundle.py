@@ -61,7 +61,7 @@ def _evidence(top: Reader, block_hash: bytes | None, now: int) -> ev.Evidence:
         block = header.parse(top.raw("block"))
     except header.HeaderError as error:
         raise BundleError("/block", str(error)) from error
-    nodes = top.hexes("state")
+    nodes = top.base64s("state")
     return ev.Evidence(
         chain_id=chain_id,
         contracts=contracts,
@@ -149,7 +149,7 @@ def _confirmation(reader: Reader) -> ev.Confirmation:
 
 
 def _log(reader: Reader) -> ev.Log:
-    table = reader.hexes("hashes", 32)
+    table = reader.base64s("hashes", 32)
     cosignatures: Mapping[str, bytes] = {}
     if reader.has("cosignatures"):
         inner = reader.object("cosignatures")
@@ -213,7 +213,7 @@ def _event(reader: Reader, table: tuple[bytes, ...]) -> ev.RecordedEvent:
 def _map_nodes(reader: Reader) -> Mapping[bytes, tuple[bytes, bytes]]:
     """Nodes of the map by their hash, which is recomputed: as an inner node and as a leaf."""
     nodes = {}
-    for content in reader.hexes("map_nodes", 64):
+    for content in reader.base64s("map_nodes", 64):
         pair = (content[:32], content[32:])
         nodes[sparse.node_hash(*pair)] = pair
         nodes[sparse.leaf_hash(*pair)] = pair

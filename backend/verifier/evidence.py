@@ -61,13 +61,13 @@ class RecordedEvent:
 
 @dataclass(frozen=True)
 class MapAnswer:
-    """What the map is said to hold of an identifier; None for nothing."""
+    """What the map is said to hold of an identifier, None for nothing; where that is not what is shown."""
 
     identifier: Identifier
     entry: Entry | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Log:
     """Events and what proves their place. `history` is the rolling hash before the first of `heads`."""
 

@@ -8,7 +8,7 @@ from backend.verifier.reader import BundleError, Reader
 SEVERITIES = ("required", "advisory")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Policy:
     """Defaults are deliberate: nothing is pinned, so nothing is believed of identities."""
 

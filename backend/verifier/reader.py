@@ -71,10 +71,7 @@ class Reader:
 
     def base64(self, name: str) -> bytes:
         """Bytes as standard Base64."""
-        try:
-            return base64.b64decode(self.text(name), validate=True)
-        except binascii.Error as error:
-            raise self.error(name, f"not Base64: {error}") from error
+        return _base64(self.value(name), None, f"{self.pointer}/{name}")
 
     def integer(self, name: str, bits: int = 64) -> int:
         """A number that is not negative, as decimal text or as a JSON integer."""
@@ -116,6 +113,10 @@ class Reader:
         """A list of bytes; missing is empty."""
         return tuple(hexadecimal(item, length, pointer) for pointer, item in self.items(name))
 
+    def base64s(self, name: str, length: int | None = None) -> tuple[bytes, ...]:
+        """A list of bytes in Base64; missing is empty."""
+        return tuple(_base64(item, length, pointer) for pointer, item in self.items(name))
+
     def items(self, name: str) -> Iterator[tuple[str, Json]]:
         """The items of a list with their pointers; missing is empty."""
         if not self.has(name):
@@ -133,6 +134,18 @@ class Reader:
     def error(self, name: str, problem: str) -> BundleError:
         """What is wrong with a member."""
         return BundleError(f"{self.pointer}/{name}", problem)
+
+
+def _base64(value: Json, length: int | None, pointer: str) -> bytes:
+    if not isinstance(value, str):
+        raise BundleError(pointer, "bytes in Base64 belong here")
+    try:
+        found = base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise BundleError(pointer, f"not Base64: {error}") from error
+    if length is not None and len(found) != length:
+        raise BundleError(pointer, f"{length} bytes belong here, not {len(found)}")
+    return found
 
 
 def hexadecimal(value: Json, length: int | None, pointer: str) -> bytes:

@@ -1,7 +1,7 @@
 """Writing a bundle: the mirror of `bundle.read`. Whoever gathers evidence ends here."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,10 @@ from backend.kit.sparse import MapProof
 from backend.verifier import bundle
 from backend.verifier import evidence as ev
 from backend.verifier import policy as policies
+from backend.verifier.checks import record
 from backend.verifier.ledger import Head
+from backend.verifier.logmap import Entry, Identifier
+from backend.verifier.result import Ends
 
 
 def write(
@@ -31,15 +34,15 @@ def write(
             "contracts": {name: _hex(address) for name, address in evidence.contracts.items()},
         },
         "block": _hex(evidence.header.encoded),
-        "state": [_hex(node) for node in nodes],
-        "code": {name: base64.b64encode(code).decode() for name, code in evidence.code.items()},
+        "state": [_base64(node) for node in nodes],
+        "code": {name: _base64(code) for name, code in evidence.code.items()},
         "terms": _members(asdict(evidence.terms)),
         "fields": [_disclosure(shown) for shown in evidence.fields],
         "absent": [{"name": name} | _proof(proof) for name, proof in evidence.absent.items()],
         "fingerprints": [_members(asdict(each)) for each in evidence.fingerprints],
         "confirmation": None if evidence.confirmation is None else _members(asdict(evidence.confirmation)),
         "holder": None if evidence.holder is None else _hex(evidence.holder),
-        "log": _log(evidence.log, map_nodes),
+        "log": _log(evidence, map_nodes),
         "statements": _members(asdict(evidence.statements)),
         "policy": policy_to_json(policy),
         "report": dict(report),
@@ -56,25 +59,30 @@ def policy_to_json(policy: policies.Policy) -> dict[str, Json]:
     return _members(value)
 
 
-def _log(log: ev.Log, map_nodes: Iterable[tuple[bytes, bytes]]) -> Json:
+def _log(evidence: ev.Evidence, map_nodes: Iterable[tuple[bytes, bytes]]) -> Json:
+    log = evidence.log
+    known, leaves = _follows(evidence)
     hashes: dict[bytes, int] = {}
     events: list[Json] = []
     for event in log.events:
         path = [hashes.setdefault(each, len(hashes)) for each in event.path]
-        leaf = base64.b64encode(event.leaf.encode()).decode()
-        written: dict[str, Json] = {"leaf": leaf, "path": path, "capture": event.capture}
+        written: dict[str, Json] = {
+            "leaf": _base64(event.leaf.encode()),
+            "path": path,
+            "capture": event.capture,
+        }
         if event.event:
             written["event"] = event.event.decode("utf-8")
-            written["salts"] = base64.b64encode(event.salts).decode()
+            written["salts"] = _base64(event.salts)
         events.append(written)
     return {
         "heads": [_head(head) for head in log.heads],
         "history": _hex(log.history),
         "captures": [_capture(each) for each in log.captures],
         "events": events,
-        "hashes": [_hex(each) for each in hashes],
+        "hashes": [_base64(each) for each in hashes],
         "map_secret": _hex(log.map_secret),
-        "map_nodes": [_hex(first + second) for first, second in map_nodes],
+        "map_nodes": [_base64(pair[0] + pair[1]) for pair in map_nodes if pair not in leaves],
         "map_answers": [
             {
                 "kind": answer.identifier.kind,
@@ -82,10 +90,21 @@ def _log(log: ev.Log, map_nodes: Iterable[tuple[bytes, bytes]]) -> Json:
                 "entry": None if answer.entry is None else _members(asdict(answer.entry)),
             }
             for answer in log.map_answers
+            if answer.identifier.kind != "class" and known.get(answer.identifier) != answer.entry
         ],
         "checkpoint": log.checkpoint,
         "cosignatures": {name: _hex(value) for name, value in log.cosignatures.items()},
     }
+
+
+def _follows(
+    evidence: ev.Evidence,
+) -> tuple[Mapping[Identifier, Entry], Set[tuple[bytes, bytes]]]:
+    """What of the map follows from the events themselves, and so need not be written."""
+    try:
+        return record.shown_entries(evidence), set(record.expected_leaves(evidence).values())
+    except Ends:
+        return {}, frozenset()
 
 
 def _head(head: Head) -> Json:
@@ -123,6 +142,10 @@ def _plain(value: Any) -> Json:
         return [_plain(item) for item in value]
     result: Json = value
     return result
+
+
+def _base64(value: bytes) -> str:
+    return base64.b64encode(value).decode()
 
 
 def _hex(value: bytes) -> str:

@@ -7,8 +7,8 @@ from functools import lru_cache
 from backend.kit import disclosure, merkle, sparse
 from backend.kit.canonical import CanonicalError, Json, parse
 from backend.verifier import capture, checkpoint, epcis, evm, leaf, logmap
-from backend.verifier.evidence import Evidence, RecordedEvent
-from backend.verifier.ledger import SCOPE_RECORD, Head
+from backend.verifier.evidence import Capture, Evidence, Log, RecordedEvent
+from backend.verifier.ledger import SCOPE_RECORD, Head, Ledger
 from backend.verifier.policy import Policy
 from backend.verifier.result import Ends, Finding, Outcome, Word, cannot_tell, check, failed, passed
 
@@ -23,7 +23,7 @@ BAD_DISPOSITIONS = frozenset({
 BAD_STEPS = frozenset({"void_shipping", "destroying", "decommissioning"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recorded:
     """An event that is proved to stand in the log."""
 
@@ -61,35 +61,53 @@ def rolling_history(before: bytes, next_head: Head) -> bytes:
     return evm.keccak(before + b"".join(evm.word(value) for value in words))
 
 
-@lru_cache(maxsize=8)
 def events(evidence: Evidence) -> tuple[Recorded, ...]:
     """Every event of the bundle, proved to stand in the log. One that does not ends the check: forged."""
     if not evidence.log.events:
         raise Ends(cannot_tell("verify.events.none", "/log/events"))
-    present, log_id = head(evidence), evidence.ledger.log_id()
+    contract = evidence.contracts["ProvenanceLog"]
+    return _proved(evidence.log, evidence.ledger, head(evidence), (evidence.chain_id, contract))
+
+
+@lru_cache(maxsize=4)
+def _proved(log: Log, ledger: Ledger, present: Head, signed_for: tuple[int, bytes]) -> tuple[Recorded, ...]:
+    log_id = ledger.log_id()
+    opened = [_open(each, log_id, *signed_for) for each in log.captures]
     found = []
     seen: set[int] = set()
-    for index, recorded in enumerate(evidence.log.events):
-        place = f"/log/events/{index}"
-        if recorded.leaf.log_id != log_id or recorded.leaf.sequence in seen:
+    for index, recorded in enumerate(log.events):
+        place, leaf_ = f"/log/events/{index}", recorded.leaf
+        if leaf_.log_id != log_id or leaf_.sequence in seen:
             raise Ends(failed("verify.events.forged", place))
-        seen.add(recorded.leaf.sequence)
-        if not merkle.verify_inclusion(
-            recorded.leaf.hash(), recorded.leaf.sequence, present.size, list(recorded.path), present.log_root
-        ):
+        seen.add(leaf_.sequence)
+        path = list(recorded.path)
+        if not merkle.verify_inclusion(leaf_.hash(), leaf_.sequence, present.size, path, present.log_root):
             raise Ends(failed("verify.events.not-included", place))
-        found.append(_recorded(evidence, recorded, place))
+        if recorded.capture >= len(opened):
+            raise Ends(cannot_tell("verify.events.no-body", place))
+        found.append(_recorded(ledger, recorded, opened[recorded.capture], place))
     return tuple(found)
 
 
-def _recorded(evidence: Evidence, recorded: RecordedEvent, place: str) -> Recorded:
-    if recorded.capture >= len(evidence.log.captures):
-        raise Ends(cannot_tell("verify.events.no-body", place))
-    came_in = evidence.log.captures[recorded.capture]
-    if leaf.body_hash(came_in.salt, came_in.body) != recorded.leaf.body_hash:
-        raise Ends(failed("verify.events.body", place))
-    event = _from_fields(recorded) if recorded.event else _event_at(came_in.body, recorded.leaf.place)
-    if event is None:
+@dataclass(frozen=True)
+class _Opened:
+    """A document with what its leaves must commit to: its hash, and the key that signed it."""
+
+    capture: Capture
+    hash: bytes
+    key: bytes | None
+
+
+def _open(came_in: Capture, log_id: bytes, chain_id: int, contract: bytes) -> _Opened:
+    digest = capture.digest(chain_id, contract, log_id, came_in.account, came_in.body)
+    key = capture.signer_key(digest, came_in.signature, came_in.jwk) if came_in.signature else None
+    return _Opened(came_in, leaf.body_hash(came_in.salt, came_in.body), key)
+
+
+def _recorded(ledger: Ledger, recorded: RecordedEvent, opened: _Opened, place: str) -> Recorded:
+    leaf_, came_in = recorded.leaf, opened.capture
+    event = _from_fields(recorded) if recorded.event else _event_at(came_in.body, leaf_.place)
+    if opened.hash != leaf_.body_hash or event is None:
         raise Ends(failed("verify.events.body", place))
     try:
         view = epcis.view(event)
@@ -97,20 +115,11 @@ def _recorded(evidence: Evidence, recorded: RecordedEvent, place: str) -> Record
         raise Ends(failed("verify.events.body", place)) from error
     signed = False
     if came_in.signature:
-        digest = capture.digest(
-            evidence.chain_id,
-            evidence.contracts["ProvenanceLog"],
-            recorded.leaf.log_id,
-            came_in.account,
-            came_in.body,
-        )
-        key = capture.signer_key(digest, came_in.signature, came_in.jwk)
-        if key != recorded.leaf.key_id or came_in.account != recorded.leaf.recorder:
+        if opened.key != leaf_.key_id or came_in.account != leaf_.recorder:
             raise Ends(failed("verify.events.signature", place))
-        received = recorded.leaf.received_at // 1000
-        grants = evidence.ledger.grants(recorded.leaf.recorder, key)
-        signed = any(grant.allows(SCOPE_RECORD, received) for grant in grants)
-    return Recorded(place, recorded.leaf, event, view, signed)
+        grants = ledger.grants(leaf_.recorder, opened.key)
+        signed = any(grant.allows(SCOPE_RECORD, leaf_.received_at // 1000) for grant in grants)
+    return Recorded(place, leaf_, event, view, signed)
 
 
 def _from_fields(recorded: RecordedEvent) -> Mapping[str, Json] | None:
@@ -204,45 +213,58 @@ def anchored_before(evidence: Evidence, _policy: Policy) -> Finding:
 @check("nothing-left-out", GROUP, goods=True)
 def nothing_left_out(evidence: Evidence, policy: Policy) -> Finding:
     """The log holds no other event about these items and documents: no return, recall or correction."""
-    found = events(evidence)
-    mentioned: dict[logmap.Identifier, list[Recorded]] = {}
-    for recorded in found:
-        for identifier in logmap.identifiers(recorded.event):
-            if identifier.kind != "class":  # a lot goes to many; what else it did is others' business
-                mentioned.setdefault(identifier, []).append(recorded)
+    expected = shown_entries(evidence)
+    nodes = {**evidence.log.map_nodes, **expected_leaves(evidence)}
+    for identifier, shown in sorted(expected.items()):
+        key = logmap.key(evidence.log.map_secret, identifier)
+        try:
+            stored = sparse.lookup(nodes, head(evidence).map_root, key)
+        except KeyError:
+            return cannot_tell("verify.map.nodes-missing", "/log/map_nodes", identifier=identifier.value)
+        if stored != shown.value():
+            return _differs(evidence, identifier, shown, stored)
+    return _witnessed(evidence, policy, passed("verify.map.complete", "/log/map_nodes", count=len(expected)))
+
+
+def shown_entries(evidence: Evidence) -> Mapping[logmap.Identifier, logmap.Entry]:
+    """What the map holds of each thing that the events mention, if they are all there is.
+
+    A lot goes to many, and what else it did is others' business: classes of goods are left out.
+    """
+    return _entries(events(evidence))
+
+
+@lru_cache(maxsize=4)
+def _entries(recorded_events: tuple[Recorded, ...]) -> Mapping[logmap.Identifier, logmap.Entry]:
+    found: dict[logmap.Identifier, logmap.Entry] = {}
+    for recorded in sorted(recorded_events, key=lambda each: each.leaf.sequence):
+        leaf_hash = recorded.leaf.hash()
+        for name in logmap.identifiers(recorded.event):
+            if name.kind != "class":
+                count = found[name].count if name in found else 0
+                found[name] = logmap.Entry(count + 1, recorded.leaf.sequence, leaf_hash)
+    return found
+
+
+def expected_leaves(evidence: Evidence) -> Mapping[bytes, tuple[bytes, bytes]]:
+    """The map's leaves that follow from the events shown, by hash; a bundle need not repeat them."""
+    secret = evidence.log.map_secret
+    pairs = [(logmap.key(secret, name), entry.value()) for name, entry in shown_entries(evidence).items()]
+    return {sparse.leaf_hash(*pair): pair for pair in pairs}
+
+
+def _differs(
+    evidence: Evidence, identifier: logmap.Identifier, shown: logmap.Entry, stored: bytes | None
+) -> Finding:
+    """The map on the chain has another entry than follows from the events shown."""
     answers = {answer.identifier: answer.entry for answer in evidence.log.map_answers}
-    if not answers:
-        return cannot_tell("verify.map.none", "/log/map_answers")
-    for identifier, recorded_in in sorted(mentioned.items()):
-        if identifier not in answers:
-            return cannot_tell("verify.map.unasked", "/log/map_answers", identifier=identifier.value)
-        _entry_holds(evidence, identifier, answers[identifier])
-        entry = answers[identifier]
-        last = max(recorded_in, key=lambda each: each.leaf.sequence)
-        if entry is None or entry.count < len(recorded_in) or entry.last_sequence < last.leaf.sequence:
-            return failed("verify.map.wrong", "/log/map_answers", identifier=identifier.value)
-        if entry.count > len(recorded_in) or entry.last_leaf != last.leaf.hash():
-            return failed(
-                "verify.map.more",
-                "/log/map_answers",
-                identifier=identifier.value,
-                count=entry.count - len(recorded_in),
-            )
-    return _witnessed(
-        evidence, policy, passed("verify.map.complete", "/log/map_answers", count=len(mentioned))
-    )
-
-
-def _entry_holds(evidence: Evidence, identifier: logmap.Identifier, entry: logmap.Entry | None) -> None:
-    key = logmap.key(evidence.log.map_secret, identifier)
-    try:
-        stored = sparse.lookup(evidence.log.map_nodes, head(evidence).map_root, key)
-    except KeyError as error:
-        raise Ends(
-            cannot_tell("verify.map.nodes-missing", "/log/map_nodes", identifier=identifier.value)
-        ) from error
-    if stored != (None if entry is None else entry.value()):
-        raise Ends(failed("verify.map.forged", "/log/map_answers", identifier=identifier.value))
+    entry = answers.get(identifier)
+    if stored is None or (entry is not None and entry.value() == stored and entry.count < shown.count):
+        return failed("verify.map.wrong", "/log/map_nodes", identifier=identifier.value)
+    if entry is None or entry.value() != stored:
+        return failed("verify.map.other", "/log/map_nodes", identifier=identifier.value)
+    more = max(1, entry.count - shown.count)
+    return failed("verify.map.more", "/log/map_answers", identifier=identifier.value, count=more)
 
 
 def _witnessed(evidence: Evidence, policy: Policy, finding: Finding) -> Finding:
@@ -274,6 +296,7 @@ def corrections(evidence: Evidence, policy: Policy) -> Finding:
     return passed("verify.corrections.none", "/log/events", count=len(found))
 
 
+@lru_cache(maxsize=8)
 def is_complete(evidence: Evidence, policy: Policy) -> bool:
     """Whether nothing was left out: what is not among the events shown is then not in the log."""
     return nothing_left_out.run(evidence, policy).outcome is Outcome.PASS
