@@ -213,17 +213,23 @@ def anchored_before(evidence: Evidence, _policy: Policy) -> Finding:
 @check("nothing-left-out", GROUP, goods=True)
 def nothing_left_out(evidence: Evidence, policy: Policy) -> Finding:
     """The log holds no other event about these items and documents: no return, recall or correction."""
-    expected = shown_entries(evidence)
-    nodes = {**evidence.log.map_nodes, **expected_leaves(evidence)}
+    found = _compared(evidence.log, head(evidence), events(evidence))
+    return _witnessed(evidence, policy, found) if found.outcome is Outcome.PASS else found
+
+
+@lru_cache(maxsize=4)
+def _compared(log: Log, present: Head, proved: tuple[Recorded, ...]) -> Finding:
+    """Whether the map says of each thing mentioned what follows from the events shown."""
+    expected = _entries(proved)
+    nodes = {**log.map_nodes, **_leaves(log.map_secret, expected)}
     for identifier, shown in sorted(expected.items()):
-        key = logmap.key(evidence.log.map_secret, identifier)
         try:
-            stored = sparse.lookup(nodes, head(evidence).map_root, key)
+            stored = sparse.lookup(nodes, present.map_root, logmap.key(log.map_secret, identifier))
         except KeyError:
             return cannot_tell("verify.map.nodes-missing", "/log/map_nodes", identifier=identifier.value)
         if stored != shown.value():
-            return _differs(evidence, identifier, shown, stored)
-    return _witnessed(evidence, policy, passed("verify.map.complete", "/log/map_nodes", count=len(expected)))
+            return _differs(log, identifier, shown, stored)
+    return passed("verify.map.complete", "/log/map_nodes", count=len(expected))
 
 
 def shown_entries(evidence: Evidence) -> Mapping[logmap.Identifier, logmap.Entry]:
@@ -248,16 +254,19 @@ def _entries(recorded_events: tuple[Recorded, ...]) -> Mapping[logmap.Identifier
 
 def expected_leaves(evidence: Evidence) -> Mapping[bytes, tuple[bytes, bytes]]:
     """The map's leaves that follow from the events shown, by hash; a bundle need not repeat them."""
-    secret = evidence.log.map_secret
-    pairs = [(logmap.key(secret, name), entry.value()) for name, entry in shown_entries(evidence).items()]
+    return _leaves(evidence.log.map_secret, shown_entries(evidence))
+
+
+def _leaves(
+    secret: bytes, entries: Mapping[logmap.Identifier, logmap.Entry]
+) -> Mapping[bytes, tuple[bytes, bytes]]:
+    pairs = [(logmap.key(secret, name), entry.value()) for name, entry in entries.items()]
     return {sparse.leaf_hash(*pair): pair for pair in pairs}
 
 
-def _differs(
-    evidence: Evidence, identifier: logmap.Identifier, shown: logmap.Entry, stored: bytes | None
-) -> Finding:
+def _differs(log: Log, identifier: logmap.Identifier, shown: logmap.Entry, stored: bytes | None) -> Finding:
     """The map on the chain has another entry than follows from the events shown."""
-    answers = {answer.identifier: answer.entry for answer in evidence.log.map_answers}
+    answers = {answer.identifier: answer.entry for answer in log.map_answers}
     entry = answers.get(identifier)
     if stored is None or (entry is not None and entry.value() == stored and entry.count < shown.count):
         return failed("verify.map.wrong", "/log/map_nodes", identifier=identifier.value)
