@@ -444,3 +444,30 @@ def test_terms_of_another_claim_are_not_on_the_ledger(healthy):
     failed = {r.check for r in found.results if r.outcome == "fail"}
     assert "signature" in failed
     assert found.supported == 0
+
+
+@pytest.mark.parametrize("what", ["another root", "a head left out", "a time moved"])
+def test_two_histories_of_the_log(healthy, what):
+    """Heads that do not lead to the rolling hash on the chain are another history than the contract's."""
+    read, policy = bundle.read(healthy.raw, block_hash=healthy.block_hash, now=w.NOW)
+    first, last = read.log.heads
+    heads = {
+        "another root": (replace(first, log_root=bytes(32)), last),
+        "a head left out": (last,),
+        "a time moved": (replace(first, time=first.time - 1), last),
+    }[what]
+    other = replace(read, log=replace(read.log, heads=heads))
+    outcomes = {r.check: r.outcome.value for r in report.run(other, policy).results}
+    assert {outcomes[name] for name in ("events-recorded", "recorded-in-time", "received")} == {"fail"}
+
+
+def test_an_event_of_another_log_or_shown_twice_is_forged(healthy):
+    read, policy = bundle.read(healthy.raw, block_hash=healthy.block_hash, now=w.NOW)
+    event = read.log.events[0]
+    for events in (
+        (replace(event, leaf=replace(event.leaf, log_id=bytes(32))), *read.log.events[1:]),
+        (*read.log.events, event),
+    ):
+        other = replace(read, log=replace(read.log, events=events))
+        outcomes = {r.check: r.outcome.value for r in report.run(other, policy).results}
+        assert outcomes["events-recorded"] == "fail"

@@ -409,29 +409,26 @@ def _log(made):
     )
 
 
-def _chain(made):
-    """The header over a state that holds the contracts, and every node of its tries."""
-    accounts = HexaryTrie({})
-    nodes = {}
+def tries(made):
+    """The state trie, and the storage trie of each contract."""
+    accounts, storages = HexaryTrie({}), {}
     for name, contract in CONTRACTS.items():
-        storage = HexaryTrie({})
+        storage = storages[name] = HexaryTrie({})
         for slot, word in made.storage.get(name, {}).items():
             if word:
                 storage[evm.keccak(evm.word(slot))] = rlp.encode(evm.integer(word))
         account = [evm.integer(1), b"", storage.root_hash, evm.keccak(code().get(name, b""))]
         accounts[evm.keccak(contract)] = rlp.encode(account)
-        nodes.update(storage.db)
-    nodes.update(accounts.db)
+    return accounts, storages
+
+
+def _chain(made):
+    """The header over a state that holds the contracts, and every node of its tries."""
+    accounts, storages = tries(made)
+    nodes = {}
+    for trie in (accounts, *storages.values()):
+        nodes.update(trie.db)
     fields = [bytes(32), bytes(32), bytes(20), accounts.root_hash, bytes(32), bytes(32), bytes(256)]
-    fields += [
-        b"",
-        evm.integer(100),
-        b"\x01",
-        b"\x01",
-        evm.integer(BLOCK_TIME),
-        b"",
-        bytes(32),
-        bytes(8),
-        b"\x07",
-    ]
+    fields += [b"", evm.integer(100), b"\x01", b"\x01", evm.integer(BLOCK_TIME), b"", bytes(32)]
+    fields += [bytes(8), b"\x07"]
     return rlp.encode(fields), [node for node in nodes.values() if node]
