@@ -1,0 +1,74 @@
+"""Streams over WebSocket: only for who may read, and each event once."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from tests.backend.provenance.conftest import Recorder, receipts
+from tests.backend.provenance.test_queries import QUERY
+
+
+class Socket:
+    """One WebSocket connection to the application, without a network."""
+
+    def __init__(self, app: FastAPI, path: str, key: str | None, query: str = "") -> None:
+        headers = [(b"authorization", f"Bearer {key}".encode())] if key else []
+        self._scope = {
+            "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
+            "headers": headers, "subprotocols": [], "scheme": "ws", "server": ("test", 80),
+            "client": ("test", 1), "root_path": "", "app": app, "state": {},
+        }  # fmt: skip
+        self._in: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._out: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._in.put_nowait({"type": "websocket.connect"})
+        self.task = asyncio.create_task(app(self._scope, self._in.get, self._out.put))
+
+    async def next(self) -> dict[str, Any]:
+        return await asyncio.wait_for(self._out.get(), 30)
+
+    async def close(self) -> None:
+        self._in.put_nowait({"type": "websocket.disconnect", "code": 1000})
+        await asyncio.wait_for(self.task, 30)
+
+
+async def test_a_stream_shows_each_new_event_once(buyer: Recorder, app: FastAPI) -> None:
+    await buyer.user.post("/epcis/queries", json=QUERY)
+    await buyer.capture(receipts(1))
+    socket = Socket(app, "/epcis/queries/receipts/events", buyer.user.key)
+    assert (await socket.next())["type"] == "websocket.accept"
+    told: list[str] = []
+    for start in (10, 20):
+        await buyer.capture(receipts(2, start))
+        while len(told) < start // 5:
+            body = json.loads((await socket.next())["text"])
+            events = body["epcisBody"]["queryResults"]["resultsBody"]["eventList"]
+            told += [event["epcList"][0].rpartition("/")[2] for event in events]
+    await socket.close()
+
+    assert told == ["10", "11", "20", "21"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "query", "code"),
+    [
+        ("receipts", None, "", 4401),
+        ("receipts", "tsk_wrong", "", 4401),
+        ("unknown", "own", "", 4404),
+        ("receipts", "stranger", "", 4404),
+        ("receipts", "own", "minute=99", 4404),
+    ],
+)
+async def test_a_stream_that_is_not_there_is_closed(
+    buyer: Recorder, stranger: Recorder, app: FastAPI, name: str, key: str | None, query: str, code: int
+) -> None:
+    await buyer.user.post("/epcis/queries", json=QUERY)
+    keys = {"own": buyer.user.key, "stranger": stranger.user.key}
+    socket = Socket(app, f"/epcis/queries/{name}/events", keys.get(key or "", key), query)
+
+    closed = await socket.next()
+
+    assert (closed["type"], closed["code"]) == ("websocket.close", code)
+    await socket.close()
