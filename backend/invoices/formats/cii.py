@@ -9,8 +9,7 @@ from decimal import Decimal
 from lxml import etree
 
 from backend.invoices.formats.collect import Collector, due_date, gtin, identifier, unique
-from backend.invoices.formats.errors import Unreadable
-from backend.invoices.formats.xml import MAX_LINES, find, find_all, local, text
+from backend.invoices.formats.xml import bounded, find, find_all, local, text
 from backend.invoices.model import (
     Attachment,
     Format,
@@ -34,15 +33,14 @@ _NOT_COUNTED = {"GROUP", "INFORMATION"}
 
 
 def parse(root: etree._Element) -> Invoice:
-    """The invoice in a CII document. Raises Unreadable for more lines than `MAX_LINES`."""
+    """The invoice in a CII document. Raises Unreadable for more lines or rates than can be judged."""
     document = find(root, "ExchangedDocument", "HeaderExchangedDocument")
     trade = find(root, *_TRADE)
     agreement = find(trade, "ApplicableHeaderTradeAgreement", "ApplicableSupplyChainTradeAgreement")
     delivery = find(trade, "ApplicableHeaderTradeDelivery", "ApplicableSupplyChainTradeDelivery")
     settlement = find(trade, "ApplicableHeaderTradeSettlement", "ApplicableSupplyChainTradeSettlement")
     line_elements = list(find_all(trade, "IncludedSupplyChainTradeLineItem"))
-    if len(line_elements) > MAX_LINES:
-        raise Unreadable("too-many-lines", count=len(line_elements), limit=MAX_LINES)
+    bounded(len(line_elements), sum(1 for _ in find_all(settlement, "ApplicableTradeTax")))
     collect = Collector()
     total = find(
         settlement,

@@ -10,8 +10,7 @@ from decimal import Decimal
 from lxml import etree
 
 from backend.invoices.formats.collect import Collector, due_date, gtin, identifier, unique
-from backend.invoices.formats.errors import Unreadable
-from backend.invoices.formats.xml import MAX_LINES, find, find_all, text
+from backend.invoices.formats.xml import bounded, find, find_all, text
 from backend.invoices.model import (
     Attachment,
     Format,
@@ -35,11 +34,10 @@ _NOT_SUPPORTING = {"130", "50"}
 
 
 def parse(root: etree._Element) -> Invoice:
-    """The invoice in a UBL document. Raises Unreadable for more lines than `MAX_LINES`."""
+    """The invoice in a UBL document. Raises Unreadable for more lines or rates than can be judged."""
     is_credit = root.tag == CREDIT_NOTE
     line_elements = list(find_all(root, "CreditNoteLine" if is_credit else "InvoiceLine"))
-    if len(line_elements) > MAX_LINES:
-        raise Unreadable("too-many-lines", count=len(line_elements), limit=MAX_LINES)
+    bounded(len(line_elements), sum(1 for _ in find_all(root, "TaxTotal/TaxSubtotal")))
     collect = Collector()
     total = find(root, "LegalMonetaryTotal")
     payable = find(total, "PayableAmount")

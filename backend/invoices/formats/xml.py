@@ -14,12 +14,15 @@ from lxml import etree
 from backend.invoices.formats.errors import Unreadable
 
 MAX_BYTES = 20_000_000
-MAX_LINES = 10_000
+MAX_LINES = 5_000
+MAX_TAXES = 200
+# Official rules compare every rate with every line: without bounds a small file costs an hour.
+_MAX_ELEMENTS = 500_000
 _SBDH = "{http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader}StandardBusinessDocument"
 
 
 def parse(data: bytes) -> etree._Element:
-    """The root element. Raises Unreadable: `xml-too-large`, `xml-has-doctype`, `xml-broken`."""
+    """The root. Raises Unreadable: `xml-too-large`, `-has-doctype`, `-broken`, `-too-many-elements`."""
     if len(data) > MAX_BYTES:
         raise Unreadable("xml-too-large", limit=MAX_BYTES)
     # One parser a document: lxml parsers keep state and are not meant to be shared between threads.
@@ -36,7 +39,17 @@ def parse(data: bytes) -> etree._Element:
     info: Any = root.getroottree().docinfo
     if info.doctype or info.internalDTD is not None:
         raise Unreadable("xml-has-doctype")
+    if (count := sum(1 for _ in root.iter())) > _MAX_ELEMENTS:
+        raise Unreadable("xml-too-many-elements", count=count, limit=_MAX_ELEMENTS)
     return root
+
+
+def bounded(lines: int, taxes: int) -> None:
+    """Raises Unreadable for more lines or tax rates than can be judged in good time."""
+    if lines > MAX_LINES:
+        raise Unreadable("too-many-lines", count=lines, limit=MAX_LINES)
+    if taxes > MAX_TAXES:
+        raise Unreadable("too-many-taxes", count=taxes, limit=MAX_TAXES)
 
 
 def unwrap(root: etree._Element) -> etree._Element:

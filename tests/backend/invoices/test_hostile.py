@@ -75,6 +75,17 @@ def test_a_hundred_thousand_lines() -> None:
     assert refusal(document) == "too-many-lines"
 
 
+def test_more_tax_rates_than_anybody_has() -> None:
+    head, rest = samples.UBL.split(b"    <cac:TaxSubtotal>", 1)
+    rate = b"<cac:TaxSubtotal>" + rest.split(b"</cac:TaxSubtotal>", 1)[0] + b"</cac:TaxSubtotal>"
+
+    assert refusal(head + rate * 201 + rest.split(b"</cac:TaxSubtotal>", 1)[1]) == "too-many-taxes"
+
+
+def test_half_a_million_elements() -> None:
+    assert refusal(b"<a>" + b"<b/>" * 500_001 + b"</a>") == "xml-too-many-elements"
+
+
 def test_nesting_without_end() -> None:
     assert refusal(b"<a>" * 100_000) == "xml-broken"
 
