@@ -213,3 +213,34 @@ def test_bad_arguments_get_one_sentence(arguments: list[str], sentence: str, tmp
     assert answer.returncode == 1
     assert sentence in answer.stdout
     assert not answer.stderr
+
+
+def test_a_taken_port_of_the_api_is_named_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        answer = command(tmp_path, "demo", "--port", str(port))
+    assert answer.returncode == 1
+    assert f"error: Port {port} is taken by another program. Choose another with PORT=" in answer.stdout
+    assert not list(tmp_path.glob("*/logs/*"))
+
+
+def test_a_public_node_that_is_not_named_or_silent_or_of_another_chain(
+    keeper: Keeper, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said() -> str:
+        answer = command(tmp_path, "status", "--network", "sepolia")
+        assert answer.returncode == 1
+        assert not answer.stderr
+        return answer.stdout
+
+    monkeypatch.delenv("RPC_URL", raising=False)
+    assert said() == "error: Set RPC_URL to the address of a node of sepolia.\n"
+
+    monkeypatch.setenv("RPC_URL", f"http://127.0.0.1:{rpc.choose_port(None, 0, '')}/v3/secret-of-a-provider")
+    assert said().startswith("error: No node answers at http://127.0.0.1:")
+    assert "secret" not in said()
+
+    monkeypatch.setenv("RPC_URL", keeper().url)
+    assert said() == "error: The node at RPC_URL is on chain 31337; sepolia is chain 11155111.\n"

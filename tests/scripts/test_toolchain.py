@@ -1,8 +1,10 @@
 """The compiler wrapper, the lock files, and the settings that stand in two places."""
 
+import ast
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -137,7 +139,14 @@ def test_a_missing_npm_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def test_an_old_python_gets_a_sentence_and_no_traceback() -> None:
     # What stands above the version check must be readable by old Pythons: the oldest grammar ast still knows.
-    import ast
-
-    ast.parse((ROOT / "tasks" / "__main__.py").read_text(), feature_version=(3, 7))
-    ast.parse((ROOT / "tasks" / "__init__.py").read_text(), feature_version=(3, 7))
+    for name in ("__main__", "__init__"):
+        ast.parse((ROOT / "tasks" / f"{name}.py").read_text(), feature_version=(3, 7))
+    pretend = (
+        "import runpy, sys; sys.version_info = (3, 9, 18); runpy.run_module('tasks', run_name='__main__')"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", pretend], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 1
+    assert answer.stderr.startswith("error: Python 3.11 or newer is needed, this is 3.9.")
+    assert "Traceback" not in answer.stderr
