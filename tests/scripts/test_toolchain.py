@@ -19,12 +19,12 @@ from tasks.environment import ROOT, SOLC_FOLDER
 SOURCE = 'pragma solidity 0.8.37; import "{}"; contract Probe {{}}'
 
 
-def compile_importing(name: str) -> dict[str, Any]:
+def compile_importing(name: str, wanted: str = "abi") -> dict[str, Any]:
     wrapper = next(SOLC_FOLDER.glob("solc-v*"))
     question = {
         "language": "Solidity",
         "sources": {"Probe.sol": {"content": SOURCE.format(name)}},
-        "settings": {"outputSelection": {"*": {"*": ["abi"]}}},
+        "settings": {"outputSelection": {"*": {"*": [wanted]}}},
     }
     answer = subprocess.run(
         [wrapper, "--standard-json"], input=json.dumps(question), capture_output=True, text=True, check=True
@@ -62,7 +62,12 @@ def test_the_compiler_names_a_missing_import() -> None:
 
 def test_the_compiler_is_the_locked_one() -> None:
     locked = json.loads((ROOT / "package-lock.json").read_text())["packages"]["node_modules/solc"]["version"]
-    assert [file.name for file in SOLC_FOLDER.glob("solc-v*")] == [f"solc-v{locked}"]
+    (wrapper,) = SOLC_FOLDER.glob("solc-v*")
+    assert wrapper.name == f"solc-v{locked}"
+    told = subprocess.run([wrapper, "--version"], capture_output=True, text=True, check=True).stdout
+    output = compile_importing("node_modules/@openzeppelin/contracts/utils/Panic.sol", "metadata")
+    compiled_by = json.loads(output["contracts"]["Probe.sol"]["Probe"]["metadata"])["compiler"]["version"]
+    assert f"Version: {compiled_by}.Emscripten.clang\n" in told
 
 
 def test_brownie_and_forge_compile_with_the_same_settings() -> None:
