@@ -18,13 +18,14 @@ from backend.provenance.epcis.values import loads
 from backend.provenance.problems import QueryInvalid, QueryTooComplex
 from backend.provenance.query.language import KeyTest, Query
 from backend.provenance.query.predicate import passes
-from backend.provenance.repository import may_read
+from backend.provenance.repository import may_read, sequences_under
 from backend.provenance.tables import EventKey, RecordedEvent
 
 MOST_LOOKED_AT: Final = 5000
 """Events read for one page. A page may so come short; its next-page token goes on from where it ended."""
 
 _BATCH: Final = 500
+_FEW: Final = 500
 _ORDERS: Final = {"eventTime": RecordedEvent.event_time, "recordTime": RecordedEvent.record_time}
 
 
@@ -63,7 +64,7 @@ async def search(
     column = _ORDERS.get(query.order_by)
     if column is None:
         raise QueryInvalid(name="orderBy", reason="events can be ordered by eventTime or recordTime")
-    conditions = [may_read(caller), *conditions_of(query)]
+    conditions = [may_read(caller), *conditions_of(query), *await _places(session, caller, query)]
     if after_sequence is not None:
         conditions.append(RecordedEvent.sequence > after_sequence)
     given, place = _read_token(token)
@@ -87,6 +88,17 @@ async def search(
         if looked_at >= MOST_LOOKED_AT:
             break
     return _page(query, rows, given, place if wanted > 0 else None)
+
+
+async def _places(session: AsyncSession, caller: Caller, query: Query) -> list[ColumnElement[bool]]:
+    """Where the index names few events, exactly those: what the database could work out and does not."""
+    conditions: list[ColumnElement[bool]] = []
+    for test in query.key_tests:
+        if test.values and not test.patterns:
+            found = await sequences_under(session, caller.ledger_id, test.names, test.values, _FEW)
+            if found is not None:
+                conditions.append(RecordedEvent.sequence.in_(found))
+    return conditions
 
 
 def _page(query: Query, rows: list[RecordedEvent], given: int, place: tuple[datetime, int] | None) -> Found:

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller
 from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
+from backend.provenance.problems import QueryTooComplex
 from backend.provenance.query.search import event_of
-from backend.provenance.repository import has_key, may_read
+from backend.provenance.repository import has_key, may_read, sequences_under
 from backend.provenance.tables import EventKey, RecordedEvent
 from backend.provenance.trace.model import EVERYTHING, Edge, EdgeKind, Graph, Placed, draw, effective
 
@@ -19,6 +20,7 @@ MOST_ITEMS: Final = 5000
 """Items a trace goes through at most."""
 
 _IN_LIST: Final = 400
+_MOST_EVENTS: Final = 50_000
 _LINKING: Final = ("TransformationEvent", "AggregationEvent", "AssociationEvent")
 
 
@@ -155,10 +157,17 @@ async def _under(
     found: dict[int, Placed] = {}
     for start in range(0, len(values), _IN_LIST):
         part = values[start : start + _IN_LIST]
-        statement = select(RecordedEvent).where(may_read(caller), has_key(names, part))
-        for row in await session.scalars(statement):
-            if row.body is not None:
-                found[row.sequence] = Placed(row.sequence, event_of(row))
+        places = await sequences_under(session, caller.ledger_id, names, part, _MOST_EVENTS)
+        if places is None:
+            raise QueryTooComplex(limit=_MOST_EVENTS)
+        fresh = [place for place in places if place not in found]
+        for first in range(0, len(fresh), _IN_LIST):
+            statement = select(RecordedEvent).where(
+                may_read(caller), RecordedEvent.sequence.in_(fresh[first : first + _IN_LIST])
+            )
+            for row in await session.scalars(statement):
+                if row.body is not None:
+                    found[row.sequence] = Placed(row.sequence, event_of(row))
     return [found[sequence] for sequence in sorted(found)]
 
 
