@@ -3,9 +3,8 @@ key.
 
     prepare ─► action (typed data, words, expiry) ─► a wallet or `tallystick sign` ─► signature ─► operation
 
-Two ways to prepare. `prepare_call` is for functions whose caller may be replaced by a signature
-(ISignedActions): the typed data follows from the ABI, and the signature sets the relayed call going.
-`prepare` takes any typed data; what its signature sets going is the handler registered for the kind.
+What the signature sets going is the handler registered for the kind. An action that is one relayed call
+(ISignedActions) needs none: its effect, made by `relayed`, says it all.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,6 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from eth_utils.crypto import keccak
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,8 +26,8 @@ from backend.kit.clock import now
 from backend.kit.columns import address
 from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
 
-RELAY = "relay"
-_NONCES_RESERVED = 64  # bits below the ledger's id in a nonce
+_RELAY = "relay"
+_COUNTER_BITS = 64  # of a nonce's 256, below the hash of ledger and account
 
 
 class ActionClosed(Problem):
@@ -138,61 +138,12 @@ class Actions:
         await session.flush()
         return record
 
-    async def prepare_call(
-        self,
-        session: AsyncSession,
-        caller: Caller,
-        *,
-        kind: str,
-        subject: str,
-        account: str,
-        scope: int,
-        contract: str,
-        function: str,
-        args: Mapping[str, Any],
-        words: Mapping[str, str],
-        expires_at: datetime,
-        gas_floor: int = 0,
-        party_id: UUID | None = None,
-        signatures_needed: int = 1,
-        links: Mapping[str, str] | None = None,
-    ) -> ActionRecord:
-        """Prepares a call that acts for `account`. Raises AbiError for arguments that do not fit."""
-        item = self.contracts[contract].abi.function(function)
-        data = item.encode(args)
-        nonce = await self.next_nonce(session, caller.ledger_id, account)
-        deadline = int(expires_at.timestamp())
-        document = typed.action_typed_data(
-            item, item.decode_input(data), self.contracts.domain(contract), nonce, deadline, gas_floor
-        )
-        effect = {
-            "type": RELAY,
-            "contract": contract,
-            "data": "0x" + data.hex(),
-            "nonce": str(nonce),
-            "deadline": deadline,
-            "gas_floor": gas_floor,
-        }
-        return await self.prepare(
-            session,
-            caller,
-            kind=kind,
-            subject=subject,
-            account=account,
-            scope=scope,
-            typed_data=document,
-            words=words,
-            expires_at=expires_at,
-            effect=effect,
-            party_id=party_id,
-            signatures_needed=signatures_needed,
-            links=links,
-        )
-
     async def next_nonce(self, session: AsyncSession, ledger_id: UUID, account: str) -> int:
-        """An unordered nonce nobody else on this ledger uses for `account`, whichever key will sign.
+        """An unordered nonce that no other action of this ledger has, whichever keys will sign it.
 
-        The ledger's id stands above a counter, so that nonces a signer uses elsewhere do not meet ours.
+        Contracts count nonces for each signer, and one key may act for several accounts here and on other
+        ledgers: so the upper bits are a hash of ledger and account, and a counter of the account's stands
+        below them. Neighbours share a storage word of 256, which keeps their gas low.
         """
         place = (ActionNonce.ledger_id == ledger_id, ActionNonce.account == address(account))
         advance = (
@@ -202,7 +153,8 @@ class Actions:
             session.add(ActionNonce(ledger_id=ledger_id, account=address(account), next=1))
             await session.flush()
             following = 1
-        return (ledger_id.int << _NONCES_RESERVED) | (following - 1)
+        space = keccak(ledger_id.bytes + bytes.fromhex(account[2:]))
+        return (int.from_bytes(space, "big") >> _COUNTER_BITS << _COUNTER_BITS) | (following - 1)
 
     async def sign(
         self, session: AsyncSession, caller: Caller, action: ActionRecord, signature: str
@@ -238,7 +190,7 @@ class Actions:
 
     async def _carry_out(self, session: AsyncSession, action: ActionRecord) -> Operation | None:
         signatures = [Signature(each["signer"], each["signature"]) for each in action.signatures]
-        if action.effect.get("type") != RELAY:
+        if action.effect.get("type") != _RELAY:
             return await self.handlers[action.kind](session, action, signatures)
         first, rest = signatures[0], signatures[1:]
         relay = Relay(
@@ -265,6 +217,19 @@ class Actions:
             subject=action.subject,
             idempotency_key=f"action:{action.id}",
         )
+
+
+def relayed(contract: str, data: bytes, *, nonce: int, deadline: int, gas_floor: int) -> dict[str, Any]:
+    """The effect of an action that calls `contract` with `data`, for whoever signed nonce, deadline and
+    floor."""
+    return {
+        "type": _RELAY,
+        "contract": contract,
+        "data": "0x" + data.hex(),
+        "nonce": str(nonce),
+        "deadline": deadline,
+        "gas_floor": gas_floor,
+    }
 
 
 async def get(session: AsyncSession, caller: Caller, action_id: UUID) -> ActionRecord:

@@ -1,9 +1,4 @@
-"""EIP-712 typed data of signed actions, and the forms of signatures.
-
-The typed data of an action follows from the ABI of the function it calls (ISignedActions.SignedAction):
-primary type = the function's name with a capital letter; members = its arguments, those of a struct in its
-place; then nonce, deadline, gasFloor.
-"""
+"""What is signed of typed data (EIP-712), and who signed it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,60 +8,11 @@ from eth_account.messages import encode_typed_data
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
-from backend.chain.abi import Item
-
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
-_DOMAIN = [
-    {"name": "name", "type": "string"},
-    {"name": "version", "type": "string"},
-    {"name": "chainId", "type": "uint256"},
-    {"name": "verifyingContract", "type": "address"},
-]
 
 
 class SignatureFormError(ValueError):
     """The text is not a signature of the one form that is taken; the message says what differs."""
-
-
-def action_typed_data(
-    function: Item,
-    args: Mapping[str, Any],
-    domain: Mapping[str, Any],
-    nonce: int,
-    deadline: int,
-    gas_floor: int,
-) -> dict[str, Any]:
-    """What is signed so that anybody may send this call. Integers are decimal text."""
-    members: list[dict[str, str]] = []
-    message: dict[str, Any] = {}
-    for shape in function.inputs:
-        if shape["type"] == "tuple":
-            for member in shape["components"]:
-                members.append({"name": member["name"], "type": member["type"]})
-                message[member["name"]] = _plain(member["type"], args[shape["name"]][member["name"]])
-        else:
-            members.append({"name": shape["name"], "type": shape["type"]})
-            message[shape["name"]] = _plain(shape["type"], args[shape["name"]])
-    for name, value in (("nonce", nonce), ("deadline", deadline), ("gasFloor", gas_floor)):
-        members.append({"name": name, "type": "uint256"})
-        message[name] = str(value)
-    return typed_data(function.name[0].upper() + function.name[1:], {}, members, domain, message)
-
-
-def typed_data(
-    primary: str,
-    types: Mapping[str, list[dict[str, str]]],
-    members: list[dict[str, str]],
-    domain: Mapping[str, Any],
-    message: Mapping[str, Any],
-) -> dict[str, Any]:
-    """An EIP-712 document in the JSON form of `eth_signTypedData_v4`."""
-    return {
-        "types": {"EIP712Domain": _DOMAIN, primary: members, **types},
-        "primaryType": primary,
-        "domain": dict(domain),
-        "message": dict(message),
-    }
 
 
 def digest(document: Mapping[str, Any]) -> bytes:
@@ -98,14 +44,3 @@ def recover(digest_: bytes, signature: str) -> str:
     except Exception as error:  # coincurve raises bare Exception for a point that is none
         raise SignatureFormError("the signature belongs to no key") from error
     return str(to_checksum_address(keccak(key.format(compressed=False)[1:])[-20:]))
-
-
-def _plain(kind: str, value: Any) -> Any:
-    """JSON readers lose digits of large integers, so those are text."""
-    if isinstance(value, list):
-        return [_plain(kind.rpartition("[")[0], each) for each in value]
-    if isinstance(value, bytes):
-        return "0x" + value.hex()
-    if isinstance(value, int) and not isinstance(value, bool) and ("int" in kind):
-        return str(value)
-    return value

@@ -225,6 +225,7 @@ async def prepare_acceptance(desk: Desk, offer: OfferRecord, least: int | None) 
         scope=Scope.SELL,
         effect={"offer": str(offer.id), "minPrice": offer.price if least is None else least},
         expires_at=offer.expires_at,
+        parts=len(offer.terms["parcels"]),
     )
 
 

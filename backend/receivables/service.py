@@ -205,6 +205,7 @@ async def prepare_issue(desk: Desk, record: ReceivableRecord) -> ActionRecord:
         account=record.supplier_account,
         scope=Scope.ISSUE,
         effect={"receivable": str(record.id)},
+        parts=1 + len(record.other_fingerprints),
     )
 
 

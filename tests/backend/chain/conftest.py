@@ -4,14 +4,14 @@ import asyncio
 import json
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from eth_account import Account
 
-from backend.chain.abi import Abi
+from backend.chain.abi import Abi, Item
 from backend.chain.contracts import Contract, Contracts
 from backend.chain.rpc import Rpc, wait_until_ready
 from backend.chain.sender import Policy, Sender
@@ -159,3 +159,23 @@ async def drive(sender: Sender, rounds: int = 50) -> None:
         if not await sender.step():
             return
     raise AssertionError("the sender never came to rest")
+
+
+def signed_call(
+    function: Item, args: Mapping[str, Any], domain: Mapping[str, Any], nonce: int, deadline: int
+) -> dict[str, Any]:
+    """The typed data of a signed action (ISignedActions) whose function takes plain values."""
+    bounds = {"nonce": nonce, "deadline": deadline, "gasFloor": 0}
+    members = [{"name": each["name"], "type": each["type"]} for each in function.inputs]
+    members += [{"name": name, "type": "uint256"} for name in bounds]
+    primary = function.name[0].upper() + function.name[1:]
+    of_domain = {"name": "string", "version": "string", "chainId": "uint256", "verifyingContract": "address"}
+    return {
+        "types": {
+            "EIP712Domain": [{"name": name, "type": kind} for name, kind in of_domain.items()],
+            primary: members,
+        },
+        "primaryType": primary,
+        "domain": dict(domain),
+        "message": {key: str(value) for key, value in {**args, **bounds}.items()},
+    }

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
@@ -15,7 +16,7 @@ from backend.kit.access import Caller, Role
 from backend.kit.clock import now
 from backend.kit.database import Database
 from backend.parties.repository import AccountRecord, Grant, key_of
-from tests.backend.chain.conftest import KEYS
+from tests.backend.chain.conftest import KEYS, signed_call
 
 ACCOUNT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 SCOPE = 2
@@ -24,18 +25,7 @@ ABI = [
     {
         "type": "function",
         "name": "issue",
-        "inputs": [
-            {
-                "name": "terms",
-                "type": "tuple",
-                "components": [
-                    {"name": "supplier", "type": "address"},
-                    {"name": "amount", "type": "uint64"},
-                    {"name": "currency", "type": "bytes3"},
-                ],
-            },
-            {"name": "reasons", "type": "bytes32[]"},
-        ],
+        "inputs": [{"name": "amount", "type": "uint64"}, {"name": "reason", "type": "bytes32"}],
         "outputs": [],
     }
 ]
@@ -95,17 +85,19 @@ async def prepare(database: Database, app: Any, user: Any, **changes: Any) -> Ac
         "subject": "receivable:1",
         "account": ACCOUNT,
         "scope": SCOPE,
-        "contract": "Receivables",
-        "function": "issue",
-        "args": {
-            "terms": {"supplier": ACCOUNT, "amount": 2**60, "currency": b"EUR"},
-            "reasons": ["0x" + "44" * 32],
-        },
         "words": {"en": "Issue", "zh": "开立"},
         "expires_at": now() + timedelta(hours=1),
     } | changes
+    contracts, mechanism = app.state.contracts, app.state.actions
+    item, args = contracts["Receivables"].abi.function("issue"), {"amount": 2**60, "reason": "0x" + "44" * 32}
+    deadline = int(given["expires_at"].timestamp())
     async with database.transaction() as session:
-        return await app.state.actions.prepare_call(session, caller, **given)
+        nonce = await mechanism.next_nonce(session, contracts.ledger_id, ACCOUNT)
+        document = signed_call(item, args, contracts.domain("Receivables"), nonce, deadline)
+        effect = actions.relayed(
+            "Receivables", item.encode(args), nonce=nonce, deadline=deadline, gas_floor=0
+        )
+        return await mechanism.prepare(session, caller, typed_data=document, effect=effect, **given)
 
 
 def sign(action: ActionRecord, signer: LocalSigner) -> str:
@@ -122,26 +114,6 @@ async def count(database: Database) -> int:
         return (await session.execute(select(func.count()).select_from(Operation))).scalar_one()
 
 
-async def test_the_typed_data_follows_from_the_abi(database, app, world):
-    action = await prepare(database, app, await world.user())
-
-    document = action.typed_data
-    assert document["primaryType"] == "Issue"
-    assert [member["name"] for member in document["types"]["Issue"]] == [
-        "supplier",
-        "amount",
-        "currency",
-        "reasons",
-        "nonce",
-        "deadline",
-        "gasFloor",
-    ]
-    assert document["message"]["amount"] == str(2**60)
-    assert document["message"]["currency"] == "0x" + b"EUR".hex()
-    assert document["domain"]["verifyingContract"] == "0x" + "22" * 20
-    assert action.digest == "0x" + typed.digest(document).hex()
-
-
 async def test_nonces_are_unique_and_share_a_word(database, app, world):
     user = await world.user()
     made = [await prepare(database, app, user) for _ in range(5)]
@@ -149,6 +121,22 @@ async def test_nonces_are_unique_and_share_a_word(database, app, world):
     nonces = [int(action.effect["nonce"]) for action in made]
     assert nonces == list(range(nonces[0], nonces[0] + 5))
     assert len({nonce >> 8 for nonce in nonces}) == 1
+
+
+async def test_one_key_may_act_for_two_accounts_on_two_ledgers(database, app, contracts):
+    """Contracts count nonces for each signer, whatever account it signs for."""
+    ledgers, accounts = (contracts.ledger_id, UUID(int=1)), (ACCOUNT, "0x" + "22" * 20)
+    async with database.transaction() as session:
+        nonces = [
+            await app.state.actions.next_nonce(session, ledger, account)
+            for ledger in ledgers
+            for account in accounts
+            for _ in range(3)
+        ]
+
+    assert len(set(nonces)) == len(nonces)
+    assert all(0 <= nonce < 2**256 for nonce in nonces)
+    assert len({nonce >> 64 for nonce in nonces}) == 4, "a space for each ledger and account"
 
 
 async def test_a_good_signature_queues_the_call(database, app, world, contracts):

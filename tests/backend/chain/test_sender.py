@@ -19,7 +19,7 @@ from backend.chain.signer import LocalSigner
 from backend.kit.clock import now
 from backend.kit.database import Database
 from backend.kit.ids import uuid7
-from tests.backend.chain.conftest import KEYS, drive
+from tests.backend.chain.conftest import KEYS, drive, signed_call
 
 PARTY = uuid7()
 
@@ -66,7 +66,7 @@ async def signed_action(
     item = contracts["Tally"].abi.function("count")
     args = {"value": value, "note": f"number {nonce}"}
     deadline = deadline or int(now().timestamp()) + 3600
-    document = typed.action_typed_data(item, args, contracts.domain("Tally"), nonce, deadline, 0)
+    document = signed_call(item, args, contracts.domain("Tally"), nonce, deadline)
     signer = LocalSigner(key)
     raw = signer._key.sign_recoverable(typed.digest(document), hasher=None)
     signature = "0x" + raw[:64].hex() + bytes([raw[64] + 27]).hex()
