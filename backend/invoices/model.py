@@ -265,3 +265,15 @@ class Invoice:
     """A number the tax authority gave the document: India's IRN, China's code and number."""
     attachments: tuple[Attachment, ...] = ()
     issues: tuple[Issue, ...] = ()
+
+    @property
+    def documents(self) -> dict[str, list[str]]:
+        """Numbers of the documents that tie it to its goods, by CBV type: po, desadv, recadv, inv."""
+        named = self.references
+        found = {
+            "po": [named.order, *(line.order for line in self.lines)],
+            "desadv": [named.despatch, *(line.despatch for line in self.lines)],
+            "recadv": [named.receipt, *(line.receipt for line in self.lines)],
+            "inv": [self.number],
+        }
+        return {kind: list(dict.fromkeys(filter(None, numbers))) for kind, numbers in found.items()}

@@ -161,8 +161,8 @@ async def list_receivables(
 
 @router.get("/receivables/{receivable_id}", summary="Read a receivable")
 async def get_receivable(receivable_id: UUID, caller: CurrentCaller, session: Session) -> ReceivableView:
-    """Terms, where it stands, and what your accounts have of it."""
-    return await reading.show(session, caller, await reading.get(session, caller, receivable_id))
+    """Terms, where it stands, what your accounts have of it, and before you confirm, what was delivered."""
+    return await reading.show_with_goods(session, caller, await reading.get(session, caller, receivable_id))
 
 
 @router.get("/receivables/{receivable_id}/timeline", summary="Follow a receivable's life")

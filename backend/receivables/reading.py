@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.kit.access import Caller
 from backend.kit.problems import NotFound, Problem
 from backend.parties.service import accounts_of, names_of_accounts
-from backend.receivables import repository, service
+from backend.receivables import deliveries, repository, service
 from backend.receivables.desk import Desk
 from backend.receivables.repository import ReceivableRecord, TimelineEntry
-from backend.receivables.views import HoldingView, ReceivableView, holding_view, receivable_view
+from backend.receivables.views import HoldingView, ReceivableView, goods_view, holding_view, receivable_view
 
 
 class AccountNotYours(Problem):
@@ -66,6 +66,17 @@ async def show(session: AsyncSession, caller: Caller, record: ReceivableRecord) 
     sides = [record.supplier_account, record.debtor_account]
     names = await names_of_accounts(session, record.ledger_id, sides)
     return receivable_view(record, state, held, names, caller)
+
+
+async def show_with_goods(session: AsyncSession, caller: Caller, record: ReceivableRecord) -> ReceivableView:
+    """The same, and for a debtor about to confirm, its deliveries."""
+    view = await show(session, caller, record)
+    if record.stage != "put_forward":
+        return view
+    if not (caller.sees_everything or caller.party_id == record.debtor_party_id):
+        return view
+    found = [goods_view(each) for each in await deliveries.behind(session, record)]
+    return view.model_copy(update={"goods": found})
 
 
 async def timeline(

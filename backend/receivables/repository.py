@@ -283,6 +283,21 @@ async def is_claimed(
     ) is not None
 
 
+async def confirmed_by(
+    session: AsyncSession, ledger_id: UUID, debtor_party_id: UUID, limit: int
+) -> Sequence[ReceivableRecord]:
+    """Receivables the debtor signed that were not taken back on the chain, newest first."""
+    undone = exists().where(
+        ReceivableState.ledger_id == ReceivableRecord.ledger_id,
+        ReceivableState.id == ReceivableRecord.chain_id,
+        ReceivableState.status.in_(["cancelled", "replaced"]),
+    )
+    statement = records(ledger_id).where(
+        ReceivableRecord.debtor_party_id == debtor_party_id, ReceivableRecord.stage == "agreed", ~undone
+    )
+    return (await session.scalars(statement.order_by(ReceivableRecord.id.desc()).limit(limit))).all()
+
+
 async def count_elsewhere(
     session: AsyncSession, ledger_id: UUID, debtor_account: str, fingerprints: Sequence[str]
 ) -> int:

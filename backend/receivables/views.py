@@ -8,10 +8,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from backend.kit import money
+from backend.kit import messages, money
 from backend.kit.access import Caller
 from backend.kit.clock import now
 from backend.kit.columns import address
+from backend.receivables.deliveries import Delivered
 from backend.receivables.model import Status, phase
 from backend.receivables.repository import Holding, ReceivableRecord, ReceivableState, TimelineEntry
 
@@ -75,6 +76,26 @@ class ChainView(View):
     replaced_by: str | None
 
 
+class GoodsView(View):
+    """An article of the invoice against its deliveries. Quantities are decimal text in `unit`; null where it
+    cannot be told, and `doubt` says why."""
+
+    lines: str = Field(examples=["1"], description="Numbers of the invoice's lines.")
+    name: str | None = Field(examples=["Pump housing"])
+    gtin: str | None = Field(examples=["09520000000400"])
+    unit: str | None = Field(examples=["H87"], description="UN/ECE Recommendation 20.")
+    billed: str | None = Field(examples=["40"])
+    received: str | None = Field(
+        examples=["40"], description="By your own receipt events, over all deliveries, without returns."
+    )
+    confirmed_before: str | None = Field(
+        examples=["0"], description="Billed for the same deliveries by claims you confirmed already."
+    )
+    enough: bool | None = Field(description="Whether what is left of the deliveries covers the bill.")
+    doubt: str | None = Field(examples=[None])
+    words: dict[str, str]
+
+
 class ReceivableView(View):
     """A receivable from draft to archive. `chain` is null until the chain has it."""
 
@@ -95,6 +116,9 @@ class ReceivableView(View):
     terms: dict[str, Any] = Field(description="What both sides sign, member for member.")
     chain: ChainView | None
     holdings: Sequence[HoldingView] = Field(description="What your own accounts have of it.")
+    goods: Sequence[GoodsView] | None = Field(
+        default=None, description="Before you confirm as debtor: what was delivered and confirmed already."
+    )
     created_at: datetime
     links: dict[str, str]
 
@@ -134,6 +158,30 @@ def timeline_view(entry: TimelineEntry) -> TimelineView:
         block_number=entry.block_number,
         tx_hash=entry.tx_hash,
         args={key: str(value) if isinstance(value, int) else value for key, value in entry.args.items()},
+    )
+
+
+def goods_view(goods: Delivered) -> GoodsView:
+    """An article and its deliveries as they are shown."""
+    unit = goods.unit or ""
+    billed, received, before = (
+        None if each is None else format(each.normalize(), "f")
+        for each in (goods.billed, goods.received, goods.confirmed)
+    )
+    params = {"name": goods.name or goods.gtin or goods.lines, "unit": unit}
+    params |= {"billed": billed or "?", "received": received or "?", "confirmed": before or "?"}
+    code = f"goods-{goods.doubt}" if goods.doubt else "goods-enough" if goods.enough else "goods-short"
+    return GoodsView(
+        lines=goods.lines,
+        name=goods.name,
+        gtin=goods.gtin,
+        unit=goods.unit,
+        billed=billed,
+        received=received,
+        confirmed_before=before,
+        enough=goods.enough,
+        doubt=goods.doubt,
+        words={locale: messages.text(code, locale, **params) for locale in messages.LOCALES},
     )
 
 

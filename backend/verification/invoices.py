@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import codec, fingerprints, repository, vault
 from backend.invoices.api import load_secrets
-from backend.invoices.model import Invoice
 from backend.invoices.repository import InvoiceRecord
 from backend.invoices.secrets import Secrets
 from backend.kit.problems import NotFound
@@ -56,7 +55,7 @@ async def _evidence(session: AsyncSession, secrets: Secrets, record: InvoiceReco
             for mark in marks.items
         ),
         key_set=marks.key_set,
-        references=_references(invoice),
+        references=invoice.documents,
         verdict=validation.outcome.value,
         rules=", ".join(validation.rules) or None,
         due_date_source=invoice.due.source.value,
@@ -73,14 +72,3 @@ def _beyond_last_line(names: Iterable[str]) -> list[str]:
 def _is_shown(name: str) -> bool:
     group, _, rest = name.partition("/")
     return name in SHOWN or (group == "BG-25" and rest.partition("/")[2] in SHOWN_OF_LINES)
-
-
-def _references(invoice: Invoice) -> dict[str, list[str]]:
-    named = invoice.references
-    found = {
-        "po": [named.order, *(line.order for line in invoice.lines)],
-        "desadv": [named.despatch, *(line.despatch for line in invoice.lines)],
-        "recadv": [named.receipt, *(line.receipt for line in invoice.lines)],
-        "inv": [invoice.number],
-    }
-    return {kind: list(dict.fromkeys(filter(None, numbers))) for kind, numbers in found.items()}

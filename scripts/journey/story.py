@@ -126,7 +126,9 @@ class Story(Stage):
     def confirm(self) -> Iterator[str]:
         """The buyer sees what was delivered and confirms by signature: issued and confirmed in one call"""
         buyer = self.cast.buyer
-        if buyer.get(self.place)["stage"] == "put_forward":
+        seen = buyer.get(self.place)
+        if seen["stage"] == "put_forward":
+            yield from (each["words"]["en"] for each in seen["goods"])
             yield from buyer.sign(buyer.post(f"{self.place}/confirmation", once=self.key))[:3]
         wait_for(
             "the confirmation on the chain", lambda: self.chain.status(self.key) in {"confirmed", "settled"}

@@ -103,6 +103,7 @@ def contracts() -> Contracts:
             ("Participants", 901, participants),
             ("Receivables", 902, receivables),
             ("Financing", 903, financing),
+            ("ProvenanceLog", 904, abi(_RELAY)),
         )
     ]
     return Contracts(31337, 0, "0x" + "00" * 32, made)
