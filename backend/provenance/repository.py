@@ -157,9 +157,10 @@ async def events_under(
         by_name.setdefault(name, []).append(value)
     for name, values in by_name.items():
         for start in range(0, len(values), _IN_LIST):
-            statement = select(RecordedEvent).where(
-                RecordedEvent.ledger_id == ledger_id, has_key([name], values[start : start + _IN_LIST])
-            )
+            part = values[start : start + _IN_LIST]
+            places = await sequences_under(session, ledger_id, [name], part, _IN_LIST)
+            under = has_key([name], part) if places is None else RecordedEvent.sequence.in_(places)
+            statement = select(RecordedEvent).where(RecordedEvent.ledger_id == ledger_id, under)
             found.update({row.sequence: row for row in await session.scalars(statement)})
     return [found[sequence] for sequence in sorted(found)]
 
