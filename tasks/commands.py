@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from tasks import chains, environment, gas, instance, suite
+from tasks import chains, deep, environment, gas, instance, suite
 from tasks.console import TaskError, say
 from tasks.networks import NETWORKS, Network, network_named
 from tasks.processes import stop_other
@@ -95,11 +95,22 @@ def stop(options: Options) -> None:
 def show_help(_: Options) -> None:
     """print this list"""
     for name, command in COMMANDS.items():
-        say(f"  {name:<10} {command.__doc__}")
+        say(f"  {name:<16} {command.__doc__}")
     say("\nNETWORK=… chooses the chain (default anvil):")
     for network in NETWORKS.values():
-        say(f"  {network.name:<14} {network.about}")
+        say(f"  {network.name:<16} {network.about}")
     say("\nPORT=… and RPC_PORT=… choose the ports of the API and of a local chain.")
+
+
+def campaign(name: str) -> Callable[[Options], None]:
+    """The command that runs a long campaign."""
+
+    def command(_: Options) -> None:
+        environment.setup()
+        deep.run_campaign(name)
+
+    command.__doc__ = deep.CAMPAIGNS[name].about
+    return command
 
 
 COMMANDS: dict[str, Callable[[Options], None]] = {
@@ -116,6 +127,7 @@ COMMANDS: dict[str, Callable[[Options], None]] = {
     "contracts": contracts,
     "gas": measure_gas,
     "stop": stop,
+    **{name: campaign(name) for name in deep.CAMPAIGNS},
 }
 
 

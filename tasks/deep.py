@@ -1,0 +1,70 @@
+"""`deep-…`: the long runs behind the figures of docs/adr, which the suite tries only a sample of."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tasks.console import TaskError
+from tasks.environment import PYTHON, child_environment, native_binary, run
+
+_PYTEST = (str(PYTHON), "-m", "pytest", "-q", "-rs")
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A long run: what it is for, the program, what it is told by environment, and what it must be given."""
+
+    about: str
+    command: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    needs: str = ""
+
+
+CAMPAIGNS = {
+    "deep-contracts": Campaign(
+        "more fuzzing, and invariants over 25 times as many calls",
+        ("forge", "test"),
+        {"FOUNDRY_PROFILE": "deep"},
+    ),
+    "deep-tampering": Campaign(
+        "change a good bundle in 5,000 ways for each test (TAMPERING_MUTATIONS, TAMPERING_SEED)",
+        (*_PYTEST, "tests/backend/verifier/test_tampering.py"),
+        {"TAMPERING_MUTATIONS": "5000"},
+    ),
+    "deep-journeys": Campaign(
+        "the journey with everything killed at every step, on NETWORK=ganache or testnet-local",
+        (*_PYTEST, "tests/e2e"),
+    ),
+    "deep-readers": Campaign(
+        "read real invoices and events below CORPORA=folder, and count what was understood",
+        (
+            *_PYTEST,
+            "tests/backend/invoices/test_validation.py",
+            "tests/backend/provenance/epcis/test_corpora.py",
+        ),
+        needs="CORPORA",
+    ),
+    "deep-invoices": Campaign(
+        "measure the invoice readers on the files below CORPORA=folder",
+        (str(PYTHON), "-m", "bench.invoices"),
+        needs="CORPORA",
+    ),
+    "deep-honest": Campaign(
+        "count false alarms of uniqueness over 100,000 honest invoices", (str(PYTHON), "-m", "bench.honest")
+    ),
+    "deep-provenance": Campaign(
+        "measure how fast events are captured, found and traced", (str(PYTHON), "-m", "bench.provenance")
+    ),
+}
+
+
+def run_campaign(name: str) -> None:
+    """Runs one to its end. Raises TaskError if it fails or lacks what it needs."""
+    campaign = CAMPAIGNS[name]
+    if campaign.needs and not os.environ.get(campaign.needs):
+        raise TaskError(f"`make {name}` needs {campaign.needs}=…: {campaign.about}.")
+    program, *arguments = campaign.command
+    if program == "forge":
+        program = str(native_binary("forge"))
+    chosen = {key: os.environ.get(key, value) for key, value in campaign.env.items()}
+    run(program, *arguments, env=child_environment(**chosen))

@@ -1,0 +1,40 @@
+"""The commands, the Makefile and the help list say the same."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tasks import deep
+from tasks.commands import COMMANDS
+from tasks.console import TaskError
+from tasks.environment import ROOT
+
+
+def test_every_command_is_a_target_and_has_its_line_in_the_help() -> None:
+    makefile = (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    targets = re.search(r"^TARGETS := (.*)$", makefile, re.MULTILINE)
+    assert targets is not None
+    assert set(targets[1].split()) == set(COMMANDS)
+    listed = subprocess.run(
+        [sys.executable, "-m", "tasks", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    for name, command in COMMANDS.items():
+        assert re.search(rf"^  {name} +{re.escape(str(command.__doc__))}$", listed, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", deep.CAMPAIGNS)
+def test_a_campaign_runs_what_is_there(name: str) -> None:
+    for argument in deep.CAMPAIGNS[name].command:
+        if argument.startswith("tests/"):
+            assert (ROOT / argument).exists()
+        if argument.startswith("bench."):
+            assert (ROOT / Path(*argument.split("."))).with_suffix(".py").exists()
+
+
+def test_a_campaign_says_what_it_must_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CORPORA", raising=False)
+    with pytest.raises(TaskError, match="needs CORPORA=…"):
+        deep.run_campaign("deep-invoices")
