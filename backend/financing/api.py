@@ -12,17 +12,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.chain.api import ActionView, action_view
 from backend.financing import repository, service
 from backend.financing.model import RATE_FORMULA
-from backend.financing.repository import OfferRecord
+from backend.financing.repository import OfferRecord, Sale
 from backend.kit import messages, money
 from backend.kit.access import Caller
 from backend.kit.clock import now
 from backend.kit.problems import NotFound
 from backend.kit.web import CurrentCaller, Page, Paging, Route, Session, audit_subject, page
-from backend.parties.service import names_of_accounts
+from backend.parties.service import accounts_of, names_of_accounts
 from backend.receivables import reading
 from backend.receivables.api import Body, CurrentDesk
 from backend.receivables.model import ZERO_HASH
-from backend.receivables.views import ACCOUNT, HASH, ID, AddressText, Money, amount
+from backend.receivables.views import (
+    ACCOUNT,
+    HASH,
+    ID,
+    AddressText,
+    Money,
+    TimelineView,
+    amount,
+    timeline_view,
+)
 
 router = APIRouter(prefix="/v1", route_class=Route, tags=["financing"])
 
@@ -181,6 +190,37 @@ async def compare_offers(
     offers = await repository.for_receivable(session, caller, record.id)
     shown = [await offer_view(session, each) for each in service.ranked(offers, now().date())]
     return [each for each in shown if each.status == "open"] if open_only else shown
+
+
+@router.get("/receivables/{receivable_id}/timeline", summary="Follow a receivable's life")
+async def get_timeline(receivable_id: UUID, caller: CurrentCaller, session: Session) -> list[TimelineView]:
+    """Every event of it on the chain, oldest first, its sales among them; their terms for both sides only."""
+    record = await reading.get(session, caller, receivable_id)
+    entries = [timeline_view(entry) for entry in await reading.timeline(session, caller, record)]
+    own = frozenset(await accounts_of(session, caller.party_id))
+    for sale in await repository.sales_of(session, record.ledger_id, record.id, record.chain_id):
+        together = [
+            place
+            for place, entry in enumerate(entries)
+            if entry.tx_hash == sale.tx_hash and entry.args.get("from") == sale.seller
+        ]
+        if together:
+            told = caller.sees_everything or not own.isdisjoint({sale.seller, sale.buyer})
+            last = together[-1]
+            entries.insert(last + 1, _sale_view(sale, entries[last].block_number, told=told))
+    return entries
+
+
+def _sale_view(sale: Sale, block_number: int, *, told: bool) -> TimelineView:
+    sides = {"sale": sale.sale, "seller": sale.seller, "buyer": sale.buyer, "status": sale.status}
+    terms = {key: str(value) if isinstance(value, int) else value for key, value in sale.offer.items()}
+    return TimelineView(
+        name="OfferAccepted",
+        time=sale.time,
+        block_number=block_number,
+        tx_hash=sale.tx_hash,
+        args=sides | terms if told else sides,
+    )
 
 
 @router.get("/offers/{offer_id}", summary="Read an offer")

@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ForeignKey, Select, String, delete, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, Select, String, and_, delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.kit.access import Caller, Owned
 from backend.kit.database import Address, Amount, Base, Hash32, Json, UtcTime
+from backend.receivables.repository import TimelineEntry
 
 
 class OfferRecord(Owned, Base):
@@ -75,6 +76,26 @@ async def replace_sale(session: AsyncSession, ledger_id: UUID, key: str, row: Sa
 async def sale(session: AsyncSession, ledger_id: UUID, key: str) -> Sale | None:
     """The sale that came of an offer, if it did."""
     return await session.get(Sale, (ledger_id, key))
+
+
+async def sales_of(session: AsyncSession, ledger_id: UUID, receivable_id: UUID, key: str) -> Sequence[Sale]:
+    """The sales of units of a receivable (`key` on the chain): of offers made here for it, and any
+    other in a transaction that moved its units."""
+    offered = (
+        select(OfferRecord.sale)
+        .join(OfferedReceivable, OfferedReceivable.offer_id == OfferRecord.id)
+        .where(OfferRecord.ledger_id == ledger_id, OfferedReceivable.receivable_id == receivable_id)
+    )
+    known = select(OfferRecord.sale).where(OfferRecord.ledger_id == ledger_id)
+    moved = exists().where(
+        TimelineEntry.ledger_id == ledger_id,
+        TimelineEntry.receivable == key,
+        TimelineEntry.tx_hash == Sale.tx_hash,
+    )
+    statement = select(Sale).where(
+        Sale.ledger_id == ledger_id, or_(Sale.sale.in_(offered), and_(Sale.sale.not_in(known), moved))
+    )
+    return (await session.scalars(statement.order_by(Sale.time, Sale.sale))).all()
 
 
 def may_see(caller: Caller) -> ColumnElement[bool]:

@@ -26,8 +26,6 @@ from backend.receivables.views import (
     AddressText,
     HoldingView,
     ReceivableView,
-    TimelineView,
-    timeline_view,
 )
 from backend.signing.ledger import Ledger, parse
 
@@ -163,13 +161,6 @@ async def list_receivables(
 async def get_receivable(receivable_id: UUID, caller: CurrentCaller, session: Session) -> ReceivableView:
     """Terms, where it stands, what your accounts have of it, and before you confirm, what was delivered."""
     return await reading.show_with_goods(session, caller, await reading.get(session, caller, receivable_id))
-
-
-@router.get("/receivables/{receivable_id}/timeline", summary="Follow a receivable's life")
-async def get_timeline(receivable_id: UUID, caller: CurrentCaller, session: Session) -> list[TimelineView]:
-    """Every event of it on the chain, oldest first."""
-    record = await reading.get(session, caller, receivable_id)
-    return [timeline_view(entry) for entry in await reading.timeline(session, caller, record)]
 
 
 @router.post("/receivables/{receivable_id}/issue", status_code=201, summary="Put a receivable forward")

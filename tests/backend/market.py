@@ -153,12 +153,22 @@ class Market:
     events: list[Event] = field(default_factory=list)
     members: int = 0
 
-    async def happened(self, contract: str, name: str, when: datetime | None = None, **args: Any) -> None:
+    async def happened(
+        self, contract: str, name: str, when: datetime | None = None, *, tx: str | None = None, **args: Any
+    ) -> None:
         """An event on the chain: stored, and folded by every projection it concerns."""
         number = len(self.events) + 1
         moment = (when or datetime.now(UTC)).replace(microsecond=0)
         event = Event(
-            contract, name, args, ZERO, number, f"0x{number:064x}", moment, f"0x{number + 4096:064x}", 0
+            contract,
+            name,
+            args,
+            ZERO,
+            number,
+            f"0x{number:064x}",
+            moment,
+            tx or f"0x{number + 4096:064x}",
+            0,
         )
         self.events.append(event)
         async with self.world.database.transaction() as session:
@@ -247,11 +257,12 @@ class Market:
         await self.happened("Fingerprints", "FingerprintTaken", id=key, **slot)
         return (await supplier.user.get(made["links"]["self"])).json()
 
-    async def transferred(self, key: str, giver: str, taker: str, units: int) -> None:
+    async def transferred(self, key: str, giver: str, taker: str, units: int, tx: str | None = None) -> None:
         """Units changed hands."""
         await self.happened(
             "Receivables",
             "TransferSingle",
+            tx=tx,
             **{"id": int(key, 16), "from": giver, "to": taker, "value": units},
         )
 

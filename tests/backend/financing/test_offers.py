@@ -86,6 +86,31 @@ async def test_the_supplier_compares_in_plain_words_and_accepts_the_better(stage
     assert (await supplier.user.get(better["links"]["self"])).json()["status"] == "sold"
 
 
+async def test_the_timeline_tells_of_sales_and_their_terms_to_both_sides_only(stage):
+    market, supplier, debtor, (bank, other, _), made = stage
+    await market.sign(bank, await offer(made, bank, 5_800_000))
+    (mine,) = (await bank.user.get(f"/v1/receivables/{made['id']}/offers")).json()
+    unknown = "0x" + "5a" * 32
+    for number, (sale, buyer) in enumerate(((mine["sale"], bank), (unknown, other))):
+        tx = f"0x{number + 1:064x}"
+        await market.transferred(made["chain_id"], supplier.account, buyer.account, 1_000_000, tx)
+        sides = {"seller": supplier.account, "buyer": buyer.account}
+        terms = dict.fromkeys(TERMS, 0) | {"price": 5_800_000}
+        await market.happened("Financing", "OfferAccepted", tx=tx, sale=sale, **sides, **terms)
+    await market.happened("Financing", "OfferAccepted", sale="0x" + "5b" * 32, **sides, **terms)
+
+    async def sales(member):
+        told = (await member.user.get(made["links"]["timeline"])).json()
+        return [each for each in told if each["name"] == "OfferAccepted"]
+
+    assert [each["args"]["sale"] for each in await sales(supplier)] == [mine["sale"], unknown]
+    assert [each["args"].get("price") for each in await sales(supplier)] == ["5800000", "5800000"]
+    assert [each["args"].get("price") for each in await sales(bank)] == ["5800000", None]
+    assert [each["args"].get("price") for each in await sales(debtor)] == [None, None]
+    names = [each["name"] for each in (await supplier.user.get(made["links"]["timeline"])).json()]
+    assert names[-4:] == ["TransferSingle", "OfferAccepted", "TransferSingle", "OfferAccepted"]
+
+
 async def test_a_bank_that_was_not_invited_sees_and_offers_nothing(stage):
     _, _, _, (_, _, stranger), made = stage
     assert (await stranger.user.get(made["links"]["self"])).status_code == 404
