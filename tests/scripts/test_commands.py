@@ -1,6 +1,8 @@
 """The commands, the Makefile and the help list say the same."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,3 +40,21 @@ def test_a_campaign_says_what_it_must_be_given(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("CORPORA", raising=False)
     with pytest.raises(TaskError, match="needs CORPORA=…"):
         deep.run_campaign("deep-invoices")
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_passes_on_what_it_is_given_and_nothing_else(tmp_path: Path) -> None:
+    # An empty variable is not the same as none.
+    printer = tmp_path / "python"
+    printer.write_text("#!/bin/sh\nenv | grep -E '^(NETWORK|PORT|CORPORA)=' | sort\necho \"$@\"\n")
+    printer.chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "PORT": "8123"}
+    said = subprocess.run(
+        ["make", "run", f"PYTHON={printer}", "NETWORK=ganache"],  # noqa: S607 - whichever make is there
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert said.split() == ["NETWORK=ganache", "PORT=8123", "-m", "tasks", "run"]
