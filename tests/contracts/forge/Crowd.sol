@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IFinancing} from "../../../contracts/interfaces/IFinancing.sol";
+import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
+import {IReceivables} from "../../../contracts/interfaces/IReceivables.sol";
+import {TestCurrency} from "../../../contracts/mocks/TestCurrency.sol";
+import {Parcel, Status} from "../../../contracts/types/Receivable.sol";
+import {Facts, Offer, Recourse} from "../../../contracts/types/Sale.sol";
+import {Confirmation, Terms, Undertaking} from "../../../contracts/types/Terms.sol";
+import {LedgerTest} from "./LedgerTest.sol";
+import {vm} from "./Vm.sol";
+
+/// Everybody who might call, with everything they might call, in any order and often where they may not. After each call
+/// it looks whose units changed and which status followed which; what must not be is written down in `violation`, for a
+/// handler that reverts is a call that Foundry forgets.
+contract Crowd is LedgerTest {
+    uint256 private constant MOST_CLAIMS = 5;
+
+    string public violation;
+    /// What went out of Receivables to holders and debtors, minor units.
+    uint256 public paidOut;
+    /// Calls that did what they were for.
+    mapping(bytes4 => uint256) public successes;
+
+    Actor[5] private _actors;
+    Terms[] private _claims;
+    bytes32[] public ids;
+    /// ABI-encoded offers that were accepted.
+    bytes[] private _sales;
+    mapping(bytes32 id => Status) private _lastStatus;
+    mapping(bytes32 id => uint256) private _parent;
+
+    constructor() {
+        LedgerTest.setUp();
+        _actors[0] = supplier;
+        _actors[1] = subSupplier;
+        _actors[2] = bank;
+        _actors[3] = otherBank;
+        _actors[4] = debtor;
+        issue(0, 0);
+    }
+
+    function setUp() public override {}
+
+    /* THE ORDINARY COURSE */
+
+    function issue(uint256 seed, uint64 amount) public watched(1) {
+        if (_claims.length == MOST_CLAIMS) return;
+        Terms memory terms = _terms();
+        terms.amount = uint64(bound(amount, 1, 200));
+        terms.lateRate = uint24(bound(seed, 0, 200_000));
+        terms.undertaking = Undertaking(seed % 2);
+        Confirmation memory confirmation = _confirmation(terms);
+        if (_try(
+                supplier.signer,
+                address(receivables),
+                abi.encodeCall(receivables.issueAndConfirm, (terms, confirmation))
+            )) {
+            _claims.push(terms);
+            ids.push(receivables.idOf(terms));
+        }
+    }
+
+    function transfer(uint256 who, uint256 to, uint256 which, uint64 units) external {
+        Actor memory from = _actors[who % 5];
+        Actor memory receiver = _actors[to % 5];
+        bytes memory call = abi.encodeCall(
+            receivables.transfer, (_id(which), from.account, receiver.account, uint64(bound(units, 0, 210)))
+        );
+        _watch(_bit(who) | _bit(to), from.signer, address(receivables), call);
+    }
+
+    function sell(uint256 who, uint256 to, uint256 which, uint64 units, uint64 price, uint256 how) external {
+        Actor memory seller = _actors[who % 5];
+        Actor memory buyer = _actors[to % 5];
+        Offer memory offer =
+            _offerOf(seller, buyer, _id(which), uint64(bound(units, 1, 210)), uint64(bound(price, 1, 300)));
+        offer.parcels[0].minUnpaid = uint64(bound(price, 1, offer.parcels[0].units));
+        offer.recourse = Recourse(how % 2);
+        if (how % 3 == 1) offer.reserve = offer.price / 3;
+        if (how % 3 == 2) offer.lockTime = uint32(bound(how, 1, 30 days));
+        offer.acceptDispute = how % 5 == 0;
+        bytes memory call = abi.encodeCall(financing.accept, (offer, 0, _signed(buyer, offer), "", ""));
+        if (_watch(_bit(who) | _bit(to), seller.signer, address(financing), call)) {
+            _sales.push(abi.encode(offer));
+        }
+    }
+
+    function acknowledgeCash(uint256 sale) external {
+        Offer memory offer = _sale(sale);
+        bytes memory call = abi.encodeCall(financing.acknowledgeCash, (offer, "reference"));
+        _watch(_bits(offer), _signerOf(offer.seller), address(financing), call);
+    }
+
+    function lapse(uint256 sale) external {
+        Offer memory offer = _sale(sale);
+        _watch(_bits(offer), stranger, address(financing), abi.encodeCall(financing.lapse, (offer)));
+    }
+
+    function pay(uint256 who, uint256 which, uint64 amount) external {
+        bytes memory call = abi.encodeCall(receivables.pay, (_id(which), uint64(bound(amount, 0, 230))));
+        _watch(0, _actors[who % 5].signer, address(receivables), call);
+    }
+
+    function redeem(uint256 who, uint256 which) external {
+        Actor memory actor = _actors[who % 5];
+        uint256 before = euro.balanceOf(address(receivables));
+        bytes memory call = abi.encodeCall(receivables.redeem, (_id(which), actor.account));
+        _watch(_bit(who), actor.signer, address(receivables), call);
+        paidOut += before - euro.balanceOf(address(receivables));
+    }
+
+    function wait(uint256 time) external watched(0) {
+        vm.warp(block.timestamp + bound(time, 1, 20 days));
+    }
+
+    /* WHAT GOES WRONG */
+
+    function creditNote(uint256 who, uint256 which, uint64 amount, uint256 note) external {
+        Terms memory terms = _claims[which % _claims.length];
+        amount = uint64(bound(amount, 1, 100));
+        bytes memory call = abi.encodeCall(receivables.issueCreditNote, (terms, 0, amount, bytes32(note % 8)));
+        _watch(_bit(0), supplier.signer, address(receivables), call);
+        Actor memory actor = _actors[who % 5];
+        call = abi.encodeCall(
+            receivables.joinCreditNote, (_id(which), actor.account, bytes32(note % 8), amount / 2 + 1)
+        );
+        _watch(_bit(who), actor.signer, address(receivables), call);
+    }
+
+    function closeOutside(uint256 who, uint256 which, uint64 amount) external {
+        Actor memory actor = _actors[who % 5];
+        bytes memory call = abi.encodeCall(
+            receivables.closeOutside, (_id(which), actor.account, uint64(bound(amount, 1, 100)), "outside")
+        );
+        _watch(_bit(who), actor.signer, address(receivables), call);
+    }
+
+    function dispute(uint256 which, uint64 amount, bool ending) external {
+        Terms memory terms = _claims[which % _claims.length];
+        amount = uint64(bound(amount, 1, 60));
+        bytes32 id = receivables.idOf(terms);
+        uint8 lots = receivables.receivable(id).lots;
+        bytes memory call = ending
+            ? abi.encodeCall(receivables.endDispute, (terms, lots))
+            : abi.encodeCall(receivables.dispute, (terms, amount, "reason"));
+        if (_watch(_bit(0), debtor.signer, address(receivables), call) && !ending) {
+            ids.push(receivables.lotId(id, lots + 1));
+            _parent[ids[ids.length - 1]] = which % _claims.length + 1;
+        }
+    }
+
+    function waiveOrWriteOff(uint256 who, uint256 which, bool waiving) external {
+        Actor memory actor = _actors[who % 5];
+        bytes memory call = waiving
+            ? abi.encodeCall(receivables.waiveInterest, (_id(which), actor.account, who % 2 == 0))
+            : abi.encodeCall(receivables.writeOff, (_id(which), actor.account));
+        _watch(0, actor.signer, address(receivables), call);
+    }
+
+    function recourse(uint256 sale, bool warranty) external {
+        Offer memory offer = _sale(sale);
+        if (warranty) {
+            bytes memory demand = abi.encodeCall(financing.demandWarranty, (offer, 0, "evidence"));
+            _watch(0, _signerOf(offer.buyer), address(financing), demand);
+        }
+        Facts memory facts = _noFacts();
+        bytes memory call =
+            abi.encodeCall(financing.performRecourse, (offer, 0, warranty, type(uint64).max, facts));
+        _watch(_bits(offer), _signerOf(offer.seller), address(financing), call);
+    }
+
+    function releaseReserve(uint256 sale, bool toBuyer) external {
+        Offer memory offer = _sale(sale);
+        address account = toBuyer ? offer.buyer : offer.seller;
+        bytes memory call = abi.encodeCall(financing.releaseReserve, (offer, _noFacts(), account));
+        _watch(0, stranger, address(financing), call);
+    }
+
+    function suspend(uint256 who, bool lifting) external watched(0) {
+        address[] memory accounts = new address[](1);
+        accounts[0] = _actors[who % 5].account;
+        bytes memory call = lifting
+            ? abi.encodeCall(participants.liftSuspension, (accounts, "reason"))
+            : abi.encodeCall(participants.suspend, (accounts, "reason"));
+        _try(address(this), address(participants), call);
+    }
+
+    /// A stranger, or a party's key for another's account, tries everything that would move something.
+    function attack(uint256 who, uint256 whom, uint256 which, uint256 how, uint64 amount) external {
+        Actor memory victim = _actors[whom % 5];
+        address attacker = who % 6 == 5 ? stranger : _actors[who % 6].signer;
+        if (attacker == victim.signer) return;
+        bytes32 id = _id(which);
+        Parcel memory parcel = Parcel(id, uint64(bound(amount, 1, 210)), 1);
+        Parcel[] memory parcels = new Parcel[](1);
+        parcels[0] = parcel;
+        address gain = _actors[who % 5].account;
+        bytes memory call;
+        how = bound(how, 0, 8);
+        if (how == 0) call = abi.encodeCall(receivables.transfer, (id, victim.account, gain, parcel.units));
+        if (how == 1) call = abi.encodeCall(receivables.sell, (parcels, victim.account, gain, true));
+        if (how == 2) call = abi.encodeCall(receivables.sendBack, (id, victim.account, gain, parcel.units));
+        if (how == 3) call = abi.encodeCall(receivables.lock, (parcel, victim.account, gain, true));
+        if (how == 4) call = abi.encodeCall(receivables.redeem, (id, victim.account));
+        if (how == 5) call = abi.encodeCall(receivables.writeOff, (id, victim.account));
+        if (how == 6) {
+            call = abi.encodeCall(receivables.closeOutside, (id, victim.account, parcel.units, "none"));
+        }
+        if (how == 7) {
+            call = abi.encodeCall(
+                receivables.safeTransferFrom, (victim.account, gain, uint256(id), parcel.units, "")
+            );
+        }
+        if (how == 8) call = abi.encodeCall(participants.setStandingConsent, (victim.account, false));
+        address target = how == 8 ? address(participants) : address(receivables);
+        if (_watch(0, attacker, target, call)) violation = "an attack succeeded";
+    }
+
+    /* THE END */
+
+    /// Pays, gives back and collects everything: afterwards nothing may be left, anywhere, to the last minor unit.
+    function windUp() external {
+        address[] memory accounts = new address[](1);
+        for (uint256 i = 0; i < 5; ++i) {
+            accounts[0] = _actors[i].account;
+            _try(
+                address(this),
+                address(participants),
+                abi.encodeCall(participants.liftSuspension, (accounts, ""))
+            );
+        }
+        vm.warp(block.timestamp + 31 days);
+        for (uint256 i = 0; i < _sales.length; ++i) {
+            _try(stranger, address(financing), abi.encodeCall(financing.lapse, (_sale(i))));
+        }
+        for (uint256 i = 0; i < ids.length; ++i) {
+            _try(
+                debtor.signer,
+                address(receivables),
+                abi.encodeCall(receivables.pay, (ids[i], type(uint64).max))
+            );
+            // Twice: what did not divide goes to whoever redeems after the last payment.
+            for (uint256 k = 0; k < 10; ++k) {
+                Actor memory actor = _actors[k % 5];
+                _try(
+                    actor.signer,
+                    address(receivables),
+                    abi.encodeCall(receivables.redeem, (ids[i], actor.account))
+                );
+            }
+            (uint8 lot, Terms memory terms) = _lotOf(ids[i]);
+            _try(stranger, address(receivables), abi.encodeCall(receivables.returnInterest, (terms, lot)));
+        }
+    }
+
+    function count() external view returns (uint256) {
+        return ids.length;
+    }
+
+    function termsOf(uint256 index) external view returns (Terms memory) {
+        return _claims[index];
+    }
+
+    function claims() external view returns (uint256) {
+        return _claims.length;
+    }
+
+    function contracts() external view returns (IParticipants, IReceivables, IFinancing, TestCurrency) {
+        return (participants, receivables, financing, euro);
+    }
+
+    function registered(address account, bytes32 fingerprint) external view returns (bytes32) {
+        return fingerprints.idOf(account, fingerprint);
+    }
+
+    /// Units of all accounts and locks.
+    function unitsOf(bytes32 id) public view returns (uint256 sum) {
+        for (uint256 i = 0; i < 5; ++i) {
+            sum += _units(_actors[i], id);
+        }
+        for (uint256 i = 0; i < _sales.length; ++i) {
+            Offer memory offer = abi.decode(_sales[i], (Offer));
+            if (offer.lockTime == 0) continue;
+            sum += receivables.balanceOf(financing.lockOf(financing.offerDigest(offer)), uint256(id));
+        }
+    }
+
+    /// What all accounts and locks could redeem now.
+    function redeemableOf(bytes32 id) external view returns (uint256 sum) {
+        for (uint256 i = 0; i < 5; ++i) {
+            sum += receivables.holding(id, _actors[i].account).redeemable;
+            sum += receivables.holding(id, _actors[i].account).redeemableInterest;
+        }
+    }
+
+    modifier watched(uint256 allowed) {
+        uint256[] memory before = _snapshot();
+        _;
+        _compare(before, allowed);
+    }
+
+    function _watch(uint256 allowed, address sender, address target, bytes memory call)
+        private
+        watched(allowed)
+        returns (bool)
+    {
+        return _try(sender, target, call);
+    }
+
+    function _try(address sender, address target, bytes memory call) private returns (bool success) {
+        if (sender != address(this)) vm.prank(sender);
+        (success,) = target.call(call);
+        if (success) ++successes[bytes4(call)];
+    }
+
+    /// Units of each actor in each receivable.
+    function _snapshot() private view returns (uint256[] memory units) {
+        units = new uint256[](ids.length * 5);
+        for (uint256 i = 0; i < units.length; ++i) {
+            units[i] = _units(_actors[i % 5], ids[i / 5]);
+        }
+    }
+
+    /// Only the units of those whose bit is set may have changed; each status may only be one that follows the last.
+    function _compare(uint256[] memory before, uint256 allowed) private {
+        for (uint256 i = 0; i < before.length; ++i) {
+            if (allowed >> (i % 5) & 1 == 0 && _units(_actors[i % 5], ids[i / 5]) != before[i]) {
+                violation = "units changed of somebody who signed nothing";
+            }
+        }
+        for (uint256 i = 0; i < ids.length; ++i) {
+            Status last = _lastStatus[ids[i]];
+            Status next = receivables.statusOf(ids[i]);
+            bool legal = last == next || last == Status.None
+                || (last == Status.Confirmed && (next == Status.Settled || next == Status.WrittenOff))
+                || (last == Status.WrittenOff && next == Status.Settled);
+            if (!legal) violation = "a forbidden transition";
+            _lastStatus[ids[i]] = next;
+        }
+    }
+
+    function _id(uint256 which) private view returns (bytes32) {
+        return ids[which % ids.length];
+    }
+
+    function _sale(uint256 which) private returns (Offer memory) {
+        if (_sales.length == 0) return _offerOf(supplier, bank, ids[0], 1, 1);
+        return abi.decode(_sales[which % _sales.length], (Offer));
+    }
+
+    function _bit(uint256 who) private pure returns (uint256) {
+        return 1 << (who % 5);
+    }
+
+    function _bits(Offer memory offer) private view returns (uint256 bits) {
+        for (uint256 i = 0; i < 5; ++i) {
+            if (_actors[i].account == offer.buyer || _actors[i].account == offer.seller) bits |= 1 << i;
+        }
+    }
+
+    function _signerOf(address account) private view returns (address signer) {
+        for (uint256 i = 0; i < 5; ++i) {
+            if (_actors[i].account == account) signer = _actors[i].signer;
+        }
+    }
+
+    function _lotOf(bytes32 id) private view returns (uint8 lot, Terms memory terms) {
+        uint256 parent = _parent[id];
+        for (uint256 i = 0; i < _claims.length; ++i) {
+            bytes32 main = receivables.idOf(_claims[i]);
+            if (main == id) return (0, _claims[i]);
+            if (parent != i + 1) continue;
+            for (lot = 1; receivables.lotId(main, lot) != id;) {
+                ++lot;
+            }
+            return (lot, _claims[i]);
+        }
+    }
+}
