@@ -145,7 +145,9 @@ contract Crowd is LedgerTest {
         bytes memory call = ending
             ? abi.encodeCall(receivables.endDispute, (terms, lots))
             : abi.encodeCall(receivables.dispute, (terms, amount, "reason"));
-        if (_watch(_bit(0), debtor.signer, address(receivables), call) && !ending) {
+        _watch(_bit(0), debtor.signer, address(receivables), call);
+        // A dispute about all of it makes the receivable itself the lot.
+        if (receivables.receivable(id).lots > lots) {
             ids.push(receivables.lotId(id, lots + 1));
             _parent[ids[ids.length - 1]] = which % _claims.length + 1;
         }

@@ -25,6 +25,7 @@ contract PitfallsTest is LedgerTest {
         Actor[3] memory actors = [supplier, debtor, bank];
         for (uint256 i = 0; i < 3; ++i) {
             _fund(actors[i], _awkward);
+            _awkward.mint(actors[i].signer, WEALTH * 1e4);
         }
     }
 
@@ -176,7 +177,7 @@ contract PitfallsTest is LedgerTest {
     /// 9. Rounding: a thousand holders of odd parts, odd payments, and the last one is paid to the unit.
     function test_Rounding_TheLastHolderIsPaid(uint64 seed) public {
         Terms memory terms = _terms();
-        terms.amount = uint64(bound(seed, 3, 1000));
+        terms.amount = uint64(bound(seed, 3, 200));
         bytes32 id = _issueAndConfirm(terms);
         _transfer(supplier, bank, id, terms.amount / 3);
         _transfer(supplier, otherBank, id, 1);
