@@ -3,7 +3,8 @@
 PYTHON ?= python3
 
 TARGETS := help setup run demo deploy admit status chain stop test lint contracts gas \
-	deep-contracts deep-tampering deep-journeys deep-readers deep-invoices deep-honest deep-provenance
+	deep-contracts deep-symbolic deep-static deep-tampering deep-journeys \
+	deep-readers deep-invoices deep-honest deep-provenance
 
 .DEFAULT_GOAL := help
 .PHONY: $(TARGETS)

@@ -26,6 +26,13 @@ CAMPAIGNS = {
         ("forge", "test"),
         {"FOUNDRY_PROFILE": "deep"},
     ),
+    "deep-symbolic": Campaign(
+        "prove with halmos what is in tests/contracts/symbolic",
+        (str(PYTHON), "-m", "tasks.analysers", "symbolic"),
+    ),
+    "deep-static": Campaign(
+        "analyse the contracts with slither", (str(PYTHON), "-m", "tasks.analysers", "static")
+    ),
     "deep-tampering": Campaign(
         "change a good bundle in 5,000 ways for each test (TAMPERING_MUTATIONS, TAMPERING_SEED)",
         (*_PYTEST, "tests/backend/verifier/test_tampering.py"),
