@@ -27,6 +27,7 @@ _BUSY_MILLISECONDS = 30_000
 _READ_ONLY = "tallystick_read_only"
 # PostgreSQL: 55P03 lock_not_available, 40P01 deadlock_detected, 40001 serialization_failure
 _LOCK_STATES = {"55P03", "40P01", "40001"}
+_UNIQUE_VIOLATION = "23505"
 
 
 class Base(DeclarativeBase):
@@ -120,6 +121,11 @@ class Database:
     async def close(self) -> None:
         """Closes all connections."""
         await self.engine.dispose()
+
+
+def is_lost_race(error: DBAPIError) -> bool:
+    """Whether another transaction wrote the same key a moment before; trying again finds what it wrote."""
+    return getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION
 
 
 def is_lock_error(error: DBAPIError) -> bool:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bound_contextvars
 
 from backend.kit import problems
-from backend.kit.database import is_lock_error
+from backend.kit.database import is_lock_error, is_lost_race
 from backend.kit.ids import uuid7
 from backend.kit.messages import negotiate
 from backend.kit.problems import FieldError, Problem
@@ -154,7 +154,8 @@ class _Other(Problem):
 
 
 async def _on_database(request: Request, error: Exception) -> JSONResponse:
-    if isinstance(error, PoolTimeout) or (isinstance(error, DBAPIError) and is_lock_error(error)):
+    beaten = isinstance(error, DBAPIError) and (is_lock_error(error) or is_lost_race(error))
+    if beaten or isinstance(error, PoolTimeout):
         return answer(request, problems.Busy())
     return await _on_unexpected(request, error)
 

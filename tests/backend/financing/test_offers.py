@@ -1,5 +1,6 @@
 """Offers: compared in plain words, accepted by signature, open only to buyer and seller."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -109,6 +110,18 @@ async def test_the_timeline_tells_of_sales_and_their_terms_to_both_sides_only(st
     assert [each["args"].get("price") for each in await sales(debtor)] == [None, None]
     names = [each["name"] for each in (await supplier.user.get(made["links"]["timeline"])).json()]
     assert names[-4:] == ["TransferSingle", "OfferAccepted", "TransferSingle", "OfferAccepted"]
+
+
+async def test_an_offer_accepted_twice_at_the_same_moment_is_sold_once(stage):
+    market, supplier, _, (bank, _, _), made = stage
+    await market.sign(bank, await offer(made, bank, 5_800_000))
+    (mine,) = (await supplier.user.get(f"/v1/receivables/{made['id']}/offers")).json()
+    prepared = [await supplier.user.post(mine["links"]["acceptance"], json={}) for _ in range(2)]
+
+    answers = await asyncio.gather(*(market.sign(supplier, each) for each in prepared))
+
+    assert sorted(answer.status_code for answer in answers) == [202, 409]
+    assert [each.kind for each in await market.operations()].count("offer.accept") == 1
 
 
 async def test_a_bank_that_was_not_invited_sees_and_offers_nothing(stage):

@@ -1,5 +1,6 @@
 """From an invoice to the last payment through the API, with a chain that is only its events."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -215,3 +216,52 @@ async def test_paying_and_collecting(market):
     )
     collected = await market.sign(supplier, await supplier.user.post(f"{place}/redemptions", json={}))
     assert collected.status_code == 202
+
+
+async def test_the_first_actions_of_an_account_at_the_same_moment(market):
+    """Both want the counter's first row: one gets it, the other is asked to try again, and nothing breaks."""
+    member = await market.member(SUPPLIER)
+
+    answers = await asyncio.gather(*(member.user.post("/v1/consents", json={"open": True}) for _ in range(4)))
+
+    assert {answer.status_code for answer in answers} <= {201, 503}
+    made = [answer.json() for answer in answers if answer.status_code == 201]
+    assert made
+    assert len({action["typed_data"]["message"]["nonce"] for action in made}) == len(made)
+    assert all(code(answer) == "busy" for answer in answers if answer.status_code == 503)
+
+
+async def test_inviting_a_bank_twice_at_the_same_moment(market):
+    supplier, debtor, bank = [await market.member(role) for role in (SUPPLIER, DEBTOR, FUNDER)]
+    place = (await market.agreed(supplier, debtor))["links"]["self"]
+    body = {"party_id": str(bank.party_id)}
+
+    answers = await asyncio.gather(*(supplier.user.post(f"{place}/invitations", json=body) for _ in range(4)))
+
+    assert {answer.status_code for answer in answers} <= {200, 503}
+    assert (await bank.user.get(place)).status_code == 200
+
+
+async def test_both_of_two_prepared_confirmations_signed_at_the_same_moment(market):
+    supplier, debtor = await market.member(SUPPLIER), await market.member(DEBTOR)
+    invoice = market.invoice(supplier, debtor)
+    made = await supplier.user.post("/v1/receivables", json={"invoice_id": str(invoice)})
+    place = made.json()["links"]["self"]
+    await market.sign(supplier, await supplier.user.post(f"{place}/issue"))
+    prepared = [await debtor.user.post(f"{place}/confirmation") for _ in range(2)]
+
+    answers = await asyncio.gather(*(market.sign(debtor, each) for each in prepared))
+
+    assert sorted(answer.status_code for answer in answers) == [202, 409]
+    assert len(await market.operations()) == 1
+
+
+async def test_one_invoice_drafted_many_times_at_the_same_moment(market):
+    supplier, debtor = await market.member(SUPPLIER), await market.member(DEBTOR)
+    invoices = [market.invoice(supplier, debtor, number=f"RE-{n}") for n in range(4)]
+
+    answers = await asyncio.gather(
+        *(supplier.user.post("/v1/receivables", json={"invoice_id": str(each)}) for each in invoices)
+    )
+
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
