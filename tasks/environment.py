@@ -74,6 +74,8 @@ def child_environment(**extra: str) -> dict[str, str]:
         "PATH": os.pathsep.join([str(VENV / "bin"), str(NODE_MODULES / ".bin"), os.environ.get("PATH", "")]),
         "SOLCX_BINARY_PATH": str(SOLC_FOLDER),
         "PYTHONUNBUFFERED": "1",
+        # The packages are installed uncompiled; each process would compile all it imports anew, for seconds.
+        "PYTHONDONTWRITEBYTECODE": "",
         "FOUNDRY_DISABLE_NIGHTLY_WARNING": "1",
         **extra,
     }

@@ -155,3 +155,12 @@ def test_an_old_python_gets_a_sentence_and_no_traceback() -> None:
     assert answer.returncode == 1
     assert answer.stderr.startswith("error: Python 3.11 or newer is needed, this is 3.9.")
     assert "Traceback" not in answer.stderr
+
+
+def test_what_is_started_keeps_what_it_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    asked = [sys.executable, "-c", "import sys; print(sys.dont_write_bytecode)"]
+    answer = subprocess.run(
+        asked, env=environment.child_environment(), capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "False\n"
