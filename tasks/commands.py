@@ -141,7 +141,8 @@ def main(arguments: list[str]) -> int:
         return 1
     except KeyboardInterrupt:
         say("✓ Stopped")
-        return 0
+        # To stop is how these two end; anything else was broken off, which no script may take for success.
+        return 0 if {"run", "chain"} & set(arguments) else 130
     return 0
 
 

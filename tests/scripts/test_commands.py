@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tasks import deep
-from tasks.commands import COMMANDS
+from tasks.commands import COMMANDS, main
 from tasks.console import TaskError
 from tasks.environment import ROOT
 
@@ -58,3 +58,12 @@ def test_make_passes_on_what_it_is_given_and_nothing_else(tmp_path: Path) -> Non
         check=True,
     ).stdout
     assert said.split() == ["NETWORK=ganache", "PORT=8123", "-m", "tasks", "run"]
+
+
+def test_a_suite_that_was_broken_off_did_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    for name, code in (("test", 130), ("demo", 130), ("run", 0), ("chain", 0)):
+        monkeypatch.setitem(COMMANDS, name, interrupted)
+        assert main([name]) == code
