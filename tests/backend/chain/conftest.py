@@ -18,9 +18,10 @@ from backend.chain.sender import Policy, Sender
 from backend.chain.signer import LocalSigner
 from backend.kit.columns import address
 from backend.kit.database import Database
+from tasks.environment import native_binary
 
 ROOT = Path(__file__).resolve().parents[3]
-ANVIL = ROOT / "node_modules/.bin/anvil"
+ANVIL = native_binary("anvil")  # not npm's launcher, whose child would outlive it
 SOLC = ROOT / "toolchain/solc/solc-v0.8.37"
 CHAIN_ID = 31337
 Account.enable_unaudited_hdwallet_features()
