@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.api import ActionView, action_view
@@ -42,7 +42,9 @@ class WantedBody(Body):
     """A receivable, or a part of it."""
 
     receivable_id: UUID = Field(examples=[ID])
-    units: int | None = Field(default=None, gt=0, lt=2**64, description="All the seller has, if not given.")
+    units: StrictInt | None = Field(
+        default=None, gt=0, lt=2**64, description="All the seller has, if not given."
+    )
 
 
 class OfferBody(Body):
@@ -52,10 +54,14 @@ class OfferBody(Body):
     seller: AddressText | None = Field(
         default=None, description="The selling account; the supplier's if not given."
     )
-    price: int = Field(gt=0, lt=2**64, description="Minor units.", examples=[5_790_000])
-    reserve: int = Field(default=0, ge=0, lt=2**64, description="Part of the price kept back until payment.")
+    price: StrictInt = Field(gt=0, lt=2**64, description="Minor units.", examples=[5_790_000])
+    reserve: StrictInt = Field(
+        default=0, ge=0, lt=2**64, description="Part of the price kept back until payment."
+    )
     recourse: bool = Field(description="Whether the seller takes it back if the debtor does not pay.")
-    repurchase_price: int | None = Field(default=None, ge=0, lt=2**64, description="The price if not given.")
+    repurchase_price: StrictInt | None = Field(
+        default=None, ge=0, lt=2**64, description="The price if not given."
+    )
     wallet: AddressText = Field(
         examples=[ACCOUNT], description="Whoever signs the offer and pays out of its wallet."
     )
@@ -67,7 +73,9 @@ class OfferBody(Body):
 class AcceptanceBody(Body):
     """How the seller accepts."""
 
-    min_price: int | None = Field(default=None, gt=0, lt=2**64, description="The offer's price if not given.")
+    min_price: StrictInt | None = Field(
+        default=None, gt=0, lt=2**64, description="The offer's price if not given."
+    )
 
 
 class OfferView(BaseModel):

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.api import ActionView, CurrentActions, action_view
@@ -63,15 +63,17 @@ class ReceivableBody(Body):
     due_date: date | None = Field(
         default=None, description="Where the invoice names none, or the buyer agreed to another."
     )
-    amount: int | None = Field(
+    amount: StrictInt | None = Field(
         default=None, gt=0, description="Minor units; less than payable where the buyer keeps some back."
     )
     time_zone: str = Field(default="UTC", max_length=64, examples=["Europe/Berlin"])
     business_day_rule: BusinessDayRule = BusinessDayRule.FOLLOWING
     calendar: Literal["WEEKENDS", "TARGET"] = "WEEKENDS"
     undertaking: Literal["acknowledged", "irrevocable"] = "irrevocable"
-    grace_days: int = Field(default=30, ge=0, le=365)
-    late_rate: int = Field(default=0, ge=0, lt=2**24, description="Millionths a year.", examples=[80_000])
+    grace_days: StrictInt = Field(default=30, ge=0, le=365)
+    late_rate: StrictInt = Field(
+        default=0, ge=0, lt=2**24, description="Millionths a year.", examples=[80_000]
+    )
 
 
 class ReasonBody(Body):
@@ -90,7 +92,7 @@ class TransferBody(Body):
     """Units to give away."""
 
     to: AddressText = Field(examples=[ACCOUNT])
-    units: int = Field(gt=0, lt=2**64, examples=[1_785_000])
+    units: StrictInt = Field(gt=0, lt=2**64, examples=[1_785_000])
     account: AddressText | None = Field(
         default=None, description="The giving account; not needed if you have one."
     )
@@ -99,7 +101,7 @@ class TransferBody(Body):
 class PaymentBody(Body):
     """Money to pay out of the signer's wallet."""
 
-    amount: int = Field(gt=0, lt=2**64, description="Minor units; what is more than owed is not taken.")
+    amount: StrictInt = Field(gt=0, lt=2**64, description="Minor units; what is more than owed is not taken.")
     account: AddressText | None = None
 
 
@@ -114,7 +116,9 @@ class PermitBody(Body):
 
     currency: str = Field(pattern="^[A-Z]{3}$", examples=["EUR"])
     purpose: Literal["payments", "purchases"]
-    amount: int = Field(gt=0, lt=2**64, description="Minor units, all later payments or purchases together.")
+    amount: StrictInt = Field(
+        gt=0, lt=2**64, description="Minor units, all later payments or purchases together."
+    )
     wallet: AddressText = Field(examples=[ACCOUNT], description="Whoever signs, and whose money it is.")
     account: AddressText | None = None
 

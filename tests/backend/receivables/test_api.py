@@ -265,3 +265,14 @@ async def test_one_invoice_drafted_many_times_at_the_same_moment(market):
     )
 
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+
+
+@pytest.mark.parametrize("amount", [True, 1.0, "1", 0, -1, 2**64, 10**400, None, [1]])
+async def test_money_is_a_whole_number_and_nothing_that_could_be_taken_for_one(market, amount):
+    member = await market.member(DEBTOR)
+    body = {"currency": "EUR", "purpose": "payments", "wallet": member.key.address, "amount": amount}
+
+    answer = await member.user.post("/v1/permits", json=body)
+
+    assert (answer.status_code, code(answer)) == (422, "invalid-request")
+    assert answer.json()["errors"][0]["pointer"] == "/amount"
