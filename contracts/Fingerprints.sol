@@ -61,7 +61,14 @@ contract Fingerprints is IFingerprints, AccessManaged {
             emit FingerprintRepointed(debtor, fingerprint, id, replaced);
         }
         for (uint256 i = 0; i < newFingerprints.length; ++i) {
-            if (_ids[debtor][newFingerprints[i]] != id) _take(debtor, newFingerprints[i], id);
+            bytes32 fingerprint = newFingerprints[i];
+            // One counted twice would leave the slot of another key free.
+            for (uint256 j = 0; j < i; ++j) {
+                if (newFingerprints[j] == fingerprint) {
+                    revert FingerprintAlreadyTaken(debtor, fingerprint, id);
+                }
+            }
+            if (_ids[debtor][fingerprint] != id) _take(debtor, fingerprint, id);
         }
     }
 

@@ -203,6 +203,9 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
         PayoutChange memory change = _payoutChanges[account_];
         if (change.readyAt == 0) revert NothingPending(account_);
         if (block.timestamp < change.readyAt) revert TooEarly(change.readyAt);
+        // Whoever stole a key may have announced it.
+        _checkUnsuspended(account_, _accounts[account_].loadAccount());
+        if (_takeovers[account_].key != 0) revert AlreadyPending(account_);
 
         delete _payoutChanges[account_];
         _accounts[account_].payout = change.payout;

@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IFinancing} from "../interfaces/IFinancing.sol";
-import {Currency, Status} from "../types/Receivable.sol";
+import {Currency, Holding, Parcel, Status} from "../types/Receivable.sol";
 import {Facts, Offer, Reserve} from "../types/Sale.sol";
 import {Sales} from "./Sales.sol";
 
@@ -48,14 +48,17 @@ abstract contract Reserves is Sales {
         bool ended = true;
         bool lost;
         for (uint256 i = 0; i < offer.parcels.length; ++i) {
-            bytes32 id = offer.parcels[i].id;
-            uint64 good =
-                _makeGood(offer.buyer, id, facts.reduced.length == 0 ? 0 : facts.reduced[i], reserve.open);
+            Parcel calldata parcel = offer.parcels[i];
+            (uint64 good, uint64 marked) = _makeGood(
+                offer.buyer, parcel.id, facts.reduced.length == 0 ? 0 : facts.reduced[i], reserve.open
+            );
             reserve.open -= good;
             reserve.toBuyer += good;
-            Status status = RECEIVABLES.statusOf(id);
-            if (status == Status.WrittenOff) lost = true;
-            else if (status != Status.Settled) ended = false;
+            Status status = RECEIVABLES.statusOf(parcel.id);
+            if (status == Status.Settled) continue;
+            // Another holder's unmarked unit must not keep the reserve from the buyer.
+            if (status == Status.WrittenOff || marked >= parcel.units) lost = true;
+            else ended = false;
         }
         if (ended) {
             if (lost) reserve.toBuyer += reserve.open;
@@ -65,11 +68,17 @@ abstract contract Reserves is Sales {
         emit ReserveDue(sale, reserve.toBuyer - toBuyer, reserve.toSeller - toSeller);
     }
 
-    /// What credit notes took from the buyer's units since the sale and no reserve made good yet, up to `most`.
-    function _makeGood(address buyer, bytes32 id, uint64 before, uint64 most) private returns (uint64 good) {
+    /// What credit notes took from the buyer's units since the sale and no reserve made good yet, up to `most`; and how
+    /// many of its units are marked as written off.
+    function _makeGood(address buyer, bytes32 id, uint64 before, uint64 most)
+        private
+        returns (uint64 good, uint64 marked)
+    {
+        Holding memory held = RECEIVABLES.holding(id, buyer);
+        marked = held.marked;
         uint64 done = _madeGood[buyer][id];
         if (done < before) done = before;
-        good = RECEIVABLES.holding(id, buyer).reduced - done;
+        good = held.reduced - done;
         if (good > most) good = most;
         if (good != 0) _madeGood[buyer][id] = done + good;
     }

@@ -149,7 +149,10 @@ interface IFinancing is ISignedActions {
     /* RESERVE */
 
     /// @notice Pays an account what is due to it of a reserve: the buyer what credit notes took from its units, and all
-    /// that is left at write-off; the seller what is left once everything is settled. Anybody may send it.
+    /// that is left at write-off, or once all units it bought are marked so; the seller what is left once everything is
+    /// settled. Anybody may send it.
+    /// @dev One note is made good once. A buyer with two sales of a receivable releases the older's reserve first: what
+    /// the younger's makes good counts as made good for all notes before it.
     function releaseReserve(Offer calldata offer, Facts calldata facts, address account) external;
 
     /* QUESTIONS */

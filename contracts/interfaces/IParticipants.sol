@@ -137,7 +137,8 @@ interface IParticipants is ISignedActions {
     /// @notice Announces where the account's cash is to be paid in future; takes effect by `changePayout`.
     function proposePayout(address account, address payout) external;
 
-    /// @notice Carries out an announced change once its delay has passed. Anybody may send it.
+    /// @notice Carries out an announced change once its delay has passed. Anybody may send it. Not while the account is
+    /// suspended or a takeover is pending, whose completion drops the change.
     function changePayout(address account) external;
 
     /* RECOVERY AND SUCCESSION: two roles, a delay, a veto that delays once */

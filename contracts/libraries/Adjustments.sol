@@ -102,7 +102,8 @@ library Adjustments {
         lot = keccak256(abi.encode(id, number));
         _openLot(book, id, lot, state, amount);
         book.holders[lot][supplier].store(Holder.wrap(amount));
-        if (interest != 0) book.late[lot] = Late(interest, 0, uint40(block.timestamp));
+        // Also if none is taken along: the lot's interest begins now, what came before was the receivable's.
+        if (block.timestamp > state.dueEnd()) book.late[lot] = Late(interest, 0, uint40(block.timestamp));
 
         emit IReceivablesEvents.Disputed(id, lot, amount, units, reason);
         emit IERC1155.TransferSingle(msg.sender, address(0), supplier, uint256(lot), amount);

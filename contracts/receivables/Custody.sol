@@ -31,6 +31,8 @@ abstract contract Custody is Units, IReceivablesExtension {
         _checkTransferable(id, _book.states[id].load());
         _checkFree(id, from, units);
         _move(id, from, to, units, 0);
+        // Recourse on one sale takes nothing from that on another.
+        _uncount(id, from, units);
 
         emit IERC1155.TransferSingle(msg.sender, from, to, uint256(id), units);
     }
@@ -63,6 +65,8 @@ abstract contract Custody is Units, IReceivablesExtension {
         Holder holder = _book.holders[id][lockAccount].load();
         if (holder.flags() & HOLDER_LOCK == 0) revert NotALock(lockAccount);
         sent = _move(id, lockAccount, to, holder.units(), sold ? HOLDER_SOLD : 0);
+        // Counted when they were locked, if they had been bought.
+        if (!sold && holder.flags() & HOLDER_SOLD != 0) _uncount(id, to, holder.units());
         Money memory money = _book.money[id][lockAccount];
         if (money.face != 0 || money.interest != 0) {
             _book.money[id][to].face += money.face;
@@ -87,7 +91,8 @@ abstract contract Custody is Units, IReceivablesExtension {
         returns (uint64)
     {
         Holder holder = _book.holders[id][account].load();
-        uint64 gone = holder.sent() - sentAtSale;
+        // The count falls below what it was while units were locked that came back.
+        uint64 gone = holder.sent() > sentAtSale ? holder.sent() - sentAtSale : 0;
         // At its largest value the count has stopped, and no longer says how many.
         if (holder.sent() == type(uint64).max || gone >= units) return 0;
         uint64 kept = units - gone;
@@ -97,5 +102,13 @@ abstract contract Custody is Units, IReceivablesExtension {
     /// @inheritdoc IReceivablesExtension
     function receiptAllowed(bytes32 id, address account) external view returns (uint64) {
         return _book.receipts[id][account];
+    }
+
+    /// Takes units off the count of those an account sent away, unless it has stopped.
+    function _uncount(bytes32 id, address account, uint64 units) private {
+        Holder holder = _book.holders[id][account].load();
+        uint64 sent = holder.sent();
+        if (sent == type(uint64).max) return;
+        _book.holders[id][account].store(holder.withSent(sent > units ? sent - units : 0));
     }
 }

@@ -114,7 +114,7 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
         id = terms.hash();
         address supplier = terms.supplier;
         uint64 amount = terms.amount;
-        if (amount == 0 || supplier == terms.debtor) revert TermsInvalid();
+        if (amount == 0 || supplier == terms.debtor || terms.keySet == 0) revert TermsInvalid();
         if (block.timestamp > terms.dueEnd) revert PastDue(terms.dueEnd);
         uint32 currency = SettlementWord.idOf(terms.token);
         _checkCurrency(terms, _settlements[currency]);

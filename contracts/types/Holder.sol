@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 /// @notice What one account holds of a receivable, in one word.
 /// @dev From the lowest bit: | units 64 | sent 64 | index 96 | flags 32 |
 ///
-/// sent: units sent away since `HOLDER_SOLD` was set; stops at its largest value. index: the face pot's index up to which
+/// sent: units sent away since `HOLDER_SOLD` was set, but for recourse and locks that lapsed; stops at its largest value. index: the face pot's index up to which
 /// its money was counted. flags: `HOLDER_…` bits.
 type Holder is uint256;
 

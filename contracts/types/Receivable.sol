@@ -94,7 +94,8 @@ struct Holding {
     /// What it could redeem now of face and of interest.
     uint64 redeemable;
     uint64 redeemableInterest;
-    /// Units it sent away since it first bought some in a recorded sale; never falls.
+    /// Units it sent away since it first bought some in a recorded sale, without those that recourse sent back; falls
+    /// only when a lock gives units back.
     uint64 sent;
     /// Of its units, extinguished by credit notes and closed outside, as amounts, since the beginning.
     uint64 reduced;

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IFingerprints} from "../../../contracts/interfaces/IFingerprints.sol";
+import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
+import {Offer, Recourse} from "../../../contracts/types/Sale.sol";
+import {Terms} from "../../../contracts/types/Terms.sol";
+import {LedgerTest} from "./LedgerTest.sol";
+import {vm} from "./Vm.sol";
+
+/// Ways to take more than one's own that were open once, each named after what must not be possible.
+contract AttacksTest is LedgerTest {
+    address private constant THIEF = address(0x7417EF);
+    uint64 private constant PART = FACE / 2;
+
+    function _offerWithRecourse(bytes32 id, uint64 units) private returns (Offer memory offer) {
+        offer = _offerOf(supplier, bank, id, units, units / 100 * 97);
+        offer.recourse = Recourse.Credit;
+        _accept(supplier, bank, offer);
+    }
+
+    function _perform(Offer memory offer) private {
+        vm.prank(supplier.signer);
+        financing.performRecourse(offer, 0, false, type(uint64).max, _noFacts());
+    }
+
+    function _heldSince(Offer memory offer) private view returns (uint64) {
+        return receivables.heldSince(offer.parcels[0].id, bank.account, offer.parcels[0].units, 0);
+    }
+
+    /// A log that does not decode stops every reader of the chain.
+    function test_Issue_KeySetOutOfRange_IsNotLogged(uint256 excess) public {
+        Terms memory terms = _terms();
+        bytes memory data = abi.encodeCall(receivables.issue, (terms));
+        uint256 keySet = terms.keySet | (bound(excess, 1, type(uint224).max) << 32);
+        assembly {
+            mstore(add(add(data, 0x24), mul(10, 0x20)), keySet)
+        }
+        vm.prank(supplier.signer);
+        (bool done,) = address(receivables).call(data);
+        assertFalse(done, "issued");
+    }
+
+    /// The supplier sends the debtor's signed dispute in the very second in which it pays the interest to the last fraction.
+    function test_Dispute_WhereNoInterestIsOwed_DoesNotChargeItAgain() public {
+        Terms memory terms = _terms();
+        terms.lateRate = 100_000;
+        bytes32 id = _issueAndConfirm(terms);
+        // 100,000,000 minor units × 100,000 millionths × 3,153,600 s are a whole number of minor units.
+        vm.warp(terms.dueEnd + 3_153_600);
+        (, uint64 owed) = receivables.due(id);
+        assertEq(owed, FACE / 100, "a hundredth");
+        _pay(supplier, id, owed);
+        vm.prank(debtor.signer);
+        bytes32 lot = receivables.dispute(terms, FACE / 4, "late");
+        (, uint64 apart) = receivables.due(lot);
+        assertEq(apart, 0, "interest of the lot");
+        vm.warp(block.timestamp + 365 days);
+        (, apart) = receivables.due(lot);
+        assertEq(apart, FACE / 40, "from the dispute on");
+    }
+
+    /// An offer against cash that never comes costs its maker nothing; it must not cost the seller its recourse.
+    function test_Recourse_IsNotLostToASaleThatLapsed() public {
+        bytes32 id = _claim();
+        Offer memory bought = _offerWithRecourse(id, FACE);
+        Offer memory bait = _offerOf(bank, otherBank, id, FACE, FACE);
+        bait.lockTime = 1 days;
+        _accept(bank, otherBank, bait);
+        assertEq(_heldSince(bought), 0, "while locked");
+        vm.warp(block.timestamp + 1 days + 1);
+        financing.lapse(bait);
+        assertEq(_heldSince(bought), FACE, "again");
+        _transfer(bank, otherBank, id, 100);
+        assertEq(_heldSince(bought), FACE - 100, "sent away for good");
+    }
+
+    /// Settled, redeemed and given back: nothing to count down from.
+    function test_Lapse_AfterTheSellerRedeemedTheRest() public {
+        bytes32 id = _claim();
+        Offer memory bought = _offerWithRecourse(id, FACE);
+        Offer memory bait = _offerOf(bank, otherBank, id, PART, PART);
+        bait.lockTime = 1 days;
+        _accept(bank, otherBank, bait);
+        _pay(debtor, id, FACE);
+        _redeem(bank, id);
+        vm.warp(block.timestamp + 1 days + 1);
+        financing.lapse(bait);
+        (uint64 face,) = _redeem(bank, id);
+        assertEq(face, PART, "the rest");
+        (uint64 units,,) = financing.recourseQuote(bought, 0, _noFacts());
+        assertEq(units, 0, "nothing to take back");
+    }
+
+    /// Bought while others were locked, the count at the sale is above what it is after they came back.
+    function test_HeldSince_BoughtWhileOthersWereLocked() public {
+        bytes32 id = _claim();
+        _offerWithRecourse(id, PART);
+        Offer memory bait = _offerOf(bank, otherBank, id, PART, PART);
+        bait.lockTime = 1 days;
+        _accept(bank, otherBank, bait);
+        uint64 sentAtSale = receivables.holding(id, bank.account).sent;
+        _offerWithRecourse(id, PART);
+        vm.warp(block.timestamp + 1 days + 1);
+        financing.lapse(bait);
+        assertEq(receivables.heldSince(id, bank.account, PART, sentAtSale), PART, "held");
+    }
+
+    /// A seller that takes back what it sold first does not shake off its recourse for what it sold second.
+    function test_Recourse_OnOneSale_LeavesThatOnAnother() public {
+        bytes32 id = _claim();
+        Offer memory first = _offerWithRecourse(id, PART);
+        Offer memory second = _offerWithRecourse(id, PART);
+        vm.warp(block.timestamp + 101 days);
+        _perform(first);
+        assertEq(_units(bank, id), PART, "units of the bank");
+        assertEq(_heldSince(second), PART, "still answered for");
+        _perform(second);
+        assertEq(_units(supplier, id), FACE, "units of the supplier");
+        vm.prank(supplier.signer);
+        vm.expectRevert();
+        financing.performRecourse(first, 0, false, type(uint64).max, _noFacts());
+    }
+
+    /// One unit that its holder does not mark cannot keep the deposit from the buyer.
+    function test_Reserve_IsNotHeldUpByAnothersUnit() public {
+        bytes32 id = _claim();
+        Offer memory offer = _offerOf(supplier, bank, id, FACE - 1, PART);
+        offer.reserve = 10_000_00;
+        _accept(supplier, bank, offer);
+        vm.warp(block.timestamp + 101 days);
+        vm.expectRevert();
+        financing.releaseReserve(offer, _noFacts(), bank.account);
+        vm.prank(bank.signer);
+        receivables.writeOff(id, bank.account);
+        uint256 before = euro.balanceOf(bank.payout);
+        financing.releaseReserve(offer, _noFacts(), bank.account);
+        assertEq(euro.balanceOf(bank.payout) - before, offer.reserve, "back with the bank");
+    }
+
+    /// Marks stay behind when units are redeemed; a settled claim's reserve is the seller's all the same.
+    function test_Reserve_OfWhatWasMarkedAndThenPaid_GoesToTheSeller() public {
+        bytes32 id = _claim();
+        Offer memory offer = _offerOf(supplier, bank, id, FACE - 1, PART);
+        offer.reserve = 10_000_00;
+        _accept(supplier, bank, offer);
+        vm.warp(block.timestamp + 101 days);
+        vm.prank(bank.signer);
+        receivables.writeOff(id, bank.account);
+        _pay(debtor, id, FACE);
+        _redeem(bank, id);
+        uint256 before = euro.balanceOf(supplier.payout);
+        financing.releaseReserve(offer, _noFacts(), supplier.account);
+        assertEq(euro.balanceOf(supplier.payout) - before, offer.reserve, "with the seller");
+    }
+
+    /// Whoever stole a key announces a payout of its own; a suspension stops it.
+    function test_Payout_DoesNotChangeWhileSuspended() public {
+        vm.prank(supplier.signer);
+        participants.proposePayout(supplier.account, THIEF);
+        address[] memory accounts = new address[](1);
+        accounts[0] = supplier.account;
+        participants.suspend(accounts, "stolen key");
+        vm.warp(block.timestamp + PAYOUT_DELAY);
+        vm.expectRevert(abi.encodeWithSelector(IParticipants.Suspended.selector, supplier.account));
+        participants.changePayout(supplier.account);
+    }
+
+    /// The payout's delay is shorter than a takeover's; it must not ripen in between.
+    function test_Payout_DoesNotChangeDuringATakeover() public {
+        vm.prank(supplier.signer);
+        participants.proposePayout(supplier.account, THIEF);
+        participants.proposeTakeover(supplier.account, bytes32(uint256(1)), true, "stolen key");
+        vm.warp(block.timestamp + PAYOUT_DELAY);
+        vm.expectRevert(abi.encodeWithSelector(IParticipants.AlreadyPending.selector, supplier.account));
+        participants.changePayout(supplier.account);
+        participants.withdrawTakeover(supplier.account);
+        participants.changePayout(supplier.account);
+        assertEq(participants.account(supplier.account).payout, THIEF, "as announced");
+    }
+
+    /// With two keys, an invoice's one fingerprint given twice would leave the other key's slot free.
+    function test_Replace_AFingerprintTwice_Reverts() public {
+        fingerprints.recordWriter(address(this));
+        bytes32[] memory keys = new bytes32[](2);
+        (keys[0], keys[1]) = ("first key", "second key");
+        fingerprints.changeKeys(keys);
+        uint32 keySet = fingerprints.currentKeySet();
+        fingerprints.takeAll(debtor.account, keys, keySet, "old");
+        bytes32[] memory twice = new bytes32[](2);
+        (twice[0], twice[1]) = (bytes32("new"), bytes32("new"));
+        vm.expectPartialRevert(IFingerprints.FingerprintAlreadyTaken.selector);
+        fingerprints.replace(debtor.account, keys, "old", twice, keySet, "id");
+    }
+}
