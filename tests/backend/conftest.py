@@ -69,10 +69,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         shutil.copy(request.getfixturevalue("sqlite_template"), copy)
         return f"sqlite:///{copy}"
     engine, schema = request.getfixturevalue("postgresql_schema")
-    tables = ", ".join(f"{schema}.{table.name}" for table in declared_tables().sorted_tables)
-    if tables:
-        with engine.begin() as connection:
-            connection.execute(text(f"TRUNCATE {tables}"))
+    # Of sixty tables nearly all are empty: DELETE takes 15 ms, TRUNCATE a second for the files it makes.
+    empty = "; ".join(
+        f"DELETE FROM {schema}.{table.name}" for table in reversed(declared_tables().sorted_tables)
+    )
+    with engine.begin() as connection:
+        connection.exec_driver_sql(empty)
     url = make_url(POSTGRESQL).update_query_dict({"options": f"-csearch_path={schema}"})
     return url.render_as_string(hide_password=False)
 
