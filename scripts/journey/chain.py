@@ -21,6 +21,10 @@ class Chain:
         self.contracts: Contracts = load(deployment)
         self.first_block = self.contracts.first_block
 
+    def close(self) -> None:
+        """Ends the connection to the node."""
+        self._rpc.close()
+
     def call(self, contract: str, function: str, **arguments: Any) -> dict[str, Any]:
         """What a view function answers, by the names of its outputs."""
         target = self.contracts[contract]

@@ -77,6 +77,10 @@ class Party:
             follow_redirects=False,
         )
 
+    def close(self) -> None:
+        """Ends the connection to the API."""
+        self._api.close()
+
     def get(self, path: str, **params: Any) -> Any:
         """What the API shows at `path`."""
         return self._send("GET", path, params=params).json()

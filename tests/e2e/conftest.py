@@ -11,7 +11,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,6 +40,7 @@ class Running:
     instance: Instance
     supervisor: Supervisor
     rpc_port: int
+    connections: ExitStack
 
     @property
     def parties(self) -> Path:
@@ -45,11 +48,13 @@ class Running:
 
     def party(self, name: str) -> Party:
         """A party as the journey has it, its requests told apart from all others."""
-        return Party(PartyFolder(self.parties, name), self.instance.api_url, uuid4().hex)
+        party = Party(PartyFolder(self.parties, name), self.instance.api_url, uuid4().hex)
+        return self.connections.enter_context(closing(party))
 
-    @property
+    @cached_property
     def chain(self) -> Chain:
-        return Chain(self.instance.rpc_url, self.network.deployment)
+        chain = Chain(self.instance.rpc_url, self.network.deployment)
+        return self.connections.enter_context(closing(chain))
 
     def journey(
         self, number: str, *, until: str | None = None, invoice: Path = SAMPLE
@@ -110,8 +115,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     patch.setenv("DATA_FOLDER", str(data))
     network = networks.network_named(os.environ.get("NETWORK") or "anvil")
     rpc_port = free_port()
-    with instance._started(network, free_port(), rpc_port) as (started, supervisor):
-        yield Running(network, started, supervisor, rpc_port)
+    with (
+        instance._started(network, free_port(), rpc_port) as (started, supervisor),
+        ExitStack() as connections,
+    ):
+        yield Running(network, started, supervisor, rpc_port, connections)
     patch.undo()
 
 
