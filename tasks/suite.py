@@ -83,25 +83,26 @@ def brownie_part(program: Program, url: str, arguments: list[str]) -> Part:
     return Part(name, command, _pytest, brownie.environment_in(brownie.development_home(program, url)))
 
 
-def python_parts() -> list[Part]:
-    """The backend on SQLite and PostgreSQL, the scripts, and the journey end to end."""
-    return [
-        Part(
-            name,
-            [PYTHON, "-m", "pytest", f"tests/{name}", "-rs", f"--junitxml={REPORTS / name}.xml"],
-            _pytest,
-        )
-        for name in ("backend", "scripts", "e2e")
-        if (ROOT / "tests" / name).is_dir()
-    ]
+def python_part(name: str) -> Part:
+    """One folder of Python tests: the backend on SQLite and PostgreSQL, the scripts, or the journey."""
+    command = [PYTHON, "-m", "pytest", f"tests/{name}", "-rs", f"--junitxml={REPORTS / name}.xml"]
+    return Part(name, command, _pytest)
 
 
 def run_all() -> None:
     """Runs everything; raises TaskError if anything failed."""
     with chains.throwaway("anvil") as anvil, chains.throwaway("ganache") as ganache:
-        on_chains = [brownie_part("anvil", anvil, []), brownie_part("ganache", ganache, [])]
-        # Brownie compiles first: the journey at the end of the other lane finds the contracts compiled.
-        run_lanes([*on_chains, forge_part(), gas_part(), *lint_parts()], python_parts())
+        # Brownie compiles first, so that the journey at the lane's end finds that done.
+        rest = [
+            brownie_part("anvil", anvil, []),
+            brownie_part("ganache", ganache, []),
+            forge_part(),
+            gas_part(),
+            *lint_parts(),
+            python_part("scripts"),
+            python_part("e2e"),
+        ]
+        run_lanes(rest, [python_part("backend")])
 
 
 def run_lanes(*lanes: list[Part]) -> None:
