@@ -11,7 +11,7 @@ from backend.chain.contracts import DeploymentError
 from scripts.journey.casting import cast_for
 from scripts.journey.chain import Chain
 from scripts.journey.paper import choose
-from scripts.journey.party import JourneyError
+from scripts.journey.party import JourneyError, wait_for
 from scripts.journey.story import Story
 from tasks.console import TaskError
 from tasks.networks import Network, network_named
@@ -62,9 +62,7 @@ def main() -> int:
 
 def _story(network: Network, options: argparse.Namespace) -> Story:
     paper = choose(options.invoice, options.number)
-    rpc_url = network.live_url()
-    if rpc_url is None:
-        raise JourneyError(f"no chain {network.name} answers: start one with `make run`")
+    rpc_url = wait_for(f"an answer of the chain {network.name} (`make run` starts one)", network.live_url, 30)
     record = json.loads(network.deployment.read_text())
     journey = f"{record['block_hash']} {record['contracts']['Receivables']['address']} {paper.invoice.number}"
     cast = cast_for(paper, network, Path(options.parties), options.api_url, journey)
