@@ -143,6 +143,10 @@ class Story(Stage):
             "the log's head on the chain",
             lambda: (found := self.chain.one("ProvenanceLog", "head"))["size"] >= size and found,
         )
+        wait_for(
+            "the log's head in the index, which reports rest on",
+            lambda: (self.cast.supplier.get("/v1/log")["head"] or {"size": 0})["size"] >= size,
+        )
         yield f"{head['size']} events under {head['logRoot']}"
 
     def verify(self) -> Iterator[str]:
