@@ -184,6 +184,8 @@ def _say_where(network: Network, instance: Instance) -> None:
     for file in sorted(ledger.parties_folder(network).glob("*/party.json")):
         for user, entry in json.loads(file.read_text())["users"].items():
             say(f"    {file.parent.name:<12} {user:<12} {entry.get('api_key', '(not made yet)')}")
+    say("  The receivables as JSON, as a party sees them")
+    say(f"    curl -H 'Authorization: Bearer API-KEY' {instance.api_url}/v1/receivables")
 
 
 def _instance_file(network: Network) -> Path:
