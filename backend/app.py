@@ -18,6 +18,7 @@ import backend.parties.api
 import backend.parties.webhooks
 import backend.provenance.api
 import backend.provenance.log.api
+import backend.provenance.log.tlog
 import backend.provenance.query.api
 import backend.provenance.trace.api
 import backend.receivables.api
@@ -64,6 +65,7 @@ ROUTERS: list[APIRouter] = [
     backend.financing.api.router,
     backend.verification.api.router,
     backend.provenance.log.api.router,
+    backend.provenance.log.tlog.router,
     backend.provenance.api.router,
     backend.provenance.query.api.router,
     backend.provenance.trace.api.router,

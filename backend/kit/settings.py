@@ -71,6 +71,12 @@ class Settings(BaseModel):
     replace_seconds: Annotated[float, Field(gt=0)] = 90
     """After how long the first waiting transaction is outbid."""
 
+    anchor_seconds: Annotated[float, Field(ge=1, le=3_000)] = 10
+    """How long an event waits at most until a head of the log that covers it is made."""
+    anchor_block: Annotated[int, Field(ge=1, le=100_000)] = 1
+    """A head of the log covers a multiple of so many leaves. Above 1, filling hides how much is recorded, at
+    the price of a head every `anchor_seconds` even when nothing is."""
+
     document_key_files: Annotated[tuple[Path, ...], BeforeValidator(_comma_separated)] = ()
     """Files of 32 bytes in hex that wrap the key of every stored document, the newest first, separated by
     commas. Development makes one in the data directory; production has to name them."""

@@ -55,10 +55,44 @@ def build(store: NodeStore, entries: Mapping[bytes, bytes]) -> bytes:
 
 def update(store: NodeStore, root: bytes, changes: Mapping[bytes, bytes]) -> bytes:
     """Set `changes` in the map with this root; new nodes go into `store`; the new root is returned."""
+    amended = amend(store, root, changes)
+    store.update(amended.fresh)
+    return amended.root
+
+
+@dataclass(frozen=True)
+class Amended:
+    """A map after changes: its root, the nodes it needs besides the old ones, and those it needs no more."""
+
+    root: bytes
+    fresh: Mapping[bytes, tuple[bytes, bytes]]
+    replaced: frozenset[bytes]
+
+
+def amend(store: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> Amended:
+    """What becomes of the map with this root when `changes` are set in it; `store` stays as it is."""
     for key, value in changes.items():
         if len(key) != HASH_BYTES or len(value) != HASH_BYTES:
             raise ValueError("keys and values of the map are 32 bytes each")
-    return _update(store, root, sorted(changes.items()), 0)
+    work = _Amending(store)
+    new = _update(work, root, sorted(changes.items()), 0)
+    return Amended(new, work.fresh, frozenset(work.read - work.fresh.keys()))
+
+
+class _Amending:
+    """The nodes read from a store, each on the path of a change, and those made."""
+
+    def __init__(self, store: Nodes) -> None:
+        self._store = store
+        self.fresh: dict[bytes, tuple[bytes, bytes]] = {}
+        self.read: set[bytes] = set()
+
+    def __getitem__(self, node: bytes) -> tuple[bytes, bytes]:
+        self.read.add(node)
+        return self._store[node]
+
+    def __setitem__(self, node: bytes, parts: tuple[bytes, bytes]) -> None:
+        self.fresh[node] = parts
 
 
 def lookup(store: Nodes, root: bytes, key: bytes) -> bytes | None:
@@ -95,7 +129,7 @@ def verify(root: bytes, key: bytes, value: bytes | None, proof: MapProof) -> boo
     return node == root
 
 
-def _update(store: NodeStore, node: bytes, changes: list[tuple[bytes, bytes]], depth: int) -> bytes:
+def _update(store: _Amending, node: bytes, changes: list[tuple[bytes, bytes]], depth: int) -> bytes:
     if not changes:
         return node
     if node == EMPTY and len(changes) == 1:
@@ -118,7 +152,7 @@ def _update(store: NodeStore, node: bytes, changes: list[tuple[bytes, bytes]], d
     return parent
 
 
-def _put_leaf(store: NodeStore, key: bytes, value: bytes) -> bytes:
+def _put_leaf(store: _Amending, key: bytes, value: bytes) -> bytes:
     node = leaf_hash(key, value)
     store[node] = (key, value)
     return node

@@ -32,6 +32,10 @@ class LogConfig:
     """How long a leaf waits at most until a head that covers it is made."""
     anchor_at: int = 10_000
     """As many new leaves make a head at once."""
+    block: int = 1
+    """A head covers a multiple of so many leaves, filled up with leaves that record nothing. Above 1 a head
+    comes at every tick of the clock, whether anything waits or not, and never in between: how much is
+    recorded does not show on the chain while it fits the block."""
     longest_delay: timedelta = timedelta(hours=1)
     """What a receipt promises: by then a head that covers the leaf is on the chain."""
 
@@ -53,4 +57,10 @@ def log_config(settings: Settings, contracts: Contracts) -> LogConfig | None:
     contract = bytes.fromhex(contracts[CONTRACT].address[2:])
     name = f"tallystick/{contracts.chain_id}/0x{contract.hex()}"
     key = load_key(settings.data_directory / "log-key")
-    return LogConfig(contracts.chain_id, contract, Signer(name, key))
+    return LogConfig(
+        contracts.chain_id,
+        contract,
+        Signer(name, key),
+        anchor_every=timedelta(seconds=settings.anchor_seconds),
+        block=settings.anchor_block,
+    )

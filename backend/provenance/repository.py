@@ -1,6 +1,6 @@
 """All SQL of recorded events, their index and their readers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, select
@@ -198,9 +198,15 @@ async def document_is_needed(session: AsyncSession, row: RecordedEvent) -> bool:
     return await session.scalar(statement.limit(1)) is not None
 
 
-async def entries(session: AsyncSession, ledger_id: UUID, start: int, limit: int) -> Sequence[RecordedEvent]:
-    """Events in the order of the log, whoever may read them."""
-    statement = select(RecordedEvent).where(
-        RecordedEvent.ledger_id == ledger_id, RecordedEvent.sequence >= start
+async def entries(
+    session: AsyncSession, ledger_id: UUID, start: int, end: int
+) -> Mapping[int, tuple[bytes, str | None]]:
+    """Place in the log, `start` up to before `end` → leaf and body of its event, whoever may read them."""
+    rows = await session.execute(
+        select(RecordedEvent.sequence, RecordedEvent.leaf, RecordedEvent.body).where(
+            RecordedEvent.ledger_id == ledger_id,
+            RecordedEvent.sequence >= start,
+            RecordedEvent.sequence < end,
+        )
     )
-    return (await session.scalars(statement.order_by(RecordedEvent.sequence).limit(limit))).all()
+    return {sequence: (leaf, body) for sequence, leaf, body in rows}

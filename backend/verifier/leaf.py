@@ -7,6 +7,7 @@ Every part has a fixed length: two different leaves never have the same encoding
 salts leaves the leaf, and all proofs about it, valid.
 """
 
+import hmac
 import re
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,6 +15,8 @@ from hashlib import sha256
 from backend.kit import merkle
 
 VERSION = 1
+FILLER = 0
+"""The version of a leaf that records nothing: it hides how many do."""
 ENCODED_BYTES = 201
 SALT_BYTES = 32
 
@@ -98,6 +101,17 @@ def decode(encoded: bytes) -> Leaf:
         place=int.from_bytes(encoded[165:169]),
         fields_root=encoded[169:201],
     )
+
+
+def filler(secret: bytes, log_id: bytes, sequence: int) -> bytes:
+    """The leaf at a place where nothing was recorded, so that the size of the log does not show how much is.
+
+    version 0 · log id 32 · sequence 8 · HMAC-SHA-256 of the place under the map's secret 32. Its hash looks
+    like any other; who may read the log recomputes it, so nothing can hide behind it.
+    """
+    place = sequence.to_bytes(8, "big")
+    mask = hmac.new(secret, b"tallystick filler v0\x00" + log_id + place, sha256).digest()
+    return bytes([FILLER]) + log_id + place + mask
 
 
 def body_hash(salt: bytes, body: bytes) -> bytes:

@@ -46,7 +46,10 @@ async def anchor_if_due(
         return None
     state = await service.lock(session, ledger_id, config)
     start = await _start(session, ledger_id)
-    if start is None or state.size <= start:
+    if start is None:
+        return None
+    await _fill_up(session, state, config, start)
+    if state.size <= start:
         return None
     head = await make_head(session, state, start, moment)
     proof = await service.consistency(session, ledger_id, start, head.size) if start else []
@@ -75,11 +78,21 @@ async def _is_due(session: AsyncSession, state: LogState, config: LogConfig, mom
     last = await repository.newest_head(session, state.ledger_id)
     covered = last.size if last else 0
     waiting = state.size - covered
+    due = last is None or moment - last.made_at >= config.anchor_every
+    if config.block > 1:
+        return due
     if last is not None and waiting == 0:
         return await _failed(session, last)
     if waiting == 0:
         return False
-    return waiting >= config.anchor_at or last is None or moment - last.made_at >= config.anchor_every
+    return due or waiting >= config.anchor_at
+
+
+async def _fill_up(session: AsyncSession, state: LogState, config: LogConfig, start: int) -> None:
+    """So many leaves that record nothing that the head to come ends a block, one block beyond the last."""
+    if config.block > 1:
+        blocks = -(-max(state.size, start + 1) // config.block)
+        await service.fill(session, state, blocks * config.block - state.size)
 
 
 async def _failed(session: AsyncSession, head: LogHead) -> bool:

@@ -3,21 +3,18 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.kit import sparse
 from backend.kit.access import Role
 from backend.kit.canonical import encode
-from backend.kit.clock import from_unix
 from backend.kit.merkle import leaf_hash
-from backend.kit.web import CurrentCaller, Route, Session, audit_subject, key_optional
+from backend.kit.web import CurrentCaller, Route, Session, audit_subject
 from backend.provenance import privacy
 from backend.provenance import repository as events
 from backend.provenance.discovery import CurrentLog
-from backend.provenance.log import repository, service, tiles
-from backend.provenance.log.notes import NoteError, cosigned_at, open_note, read_checkpoint
-from backend.provenance.problems import CosignatureInvalid, EventUnknown, NotInTree
+from backend.provenance.log import repository, service
+from backend.provenance.problems import EventUnknown, NotInTree
 from backend.provenance.tables import AnchoredHead
 from backend.verifier import logmap
 from backend.verifier.capture import CAPTURE_TYPE, DOMAIN_NAME
@@ -86,7 +83,8 @@ class FieldsView(View):
 
 
 class EntryView(View):
-    """An event as it stands in the log. `event` is null once it was erased."""
+    """What stands at a place of the log. `event` is null once it was erased, and under a leaf of version 0,
+    which records nothing."""
 
     sequence: int
     leaf: str
@@ -100,16 +98,7 @@ class EntriesView(View):
     map_secret: str = Field(examples=[_HASH])
     map_size: int
     map_root: str = Field(examples=[_HASH])
-
-
-class CosignatureBody(BaseModel):
-    """A checkpoint with a witness's signature under it."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    note: str = Field(max_length=10_000)
-    witness: str = Field(max_length=200, pattern=r"^[^\s+]+$", examples=["witness.example"])
-    public_key: str = Field(pattern="^0x[0-9a-f]{64}$", description="The witness's Ed25519 key.")
+    longest_delay: int = Field(description="Seconds a receipt promises at most.", examples=[3600])
 
 
 class ConsistencyView(View):
@@ -170,29 +159,6 @@ async def status(session: Session, caller: CurrentCaller, log: CurrentLog) -> Lo
         longest_delay=int(log.longest_delay.total_seconds()),
         head=head_view(head) if head else None,
     )
-
-
-@router.get("/checkpoint", response_class=PlainTextResponse)
-async def checkpoint(session: Session, caller: CurrentCaller, log: CurrentLog) -> PlainTextResponse:
-    """The newest head on the chain as a signed note (C2SP tlog-checkpoint)."""
-    return PlainTextResponse(await service.checkpoint(session, caller.ledger_id, log))
-
-
-@router.get("/tile/{level}/{index}")
-async def tile(
-    level: Annotated[int, Path(ge=0, le=7)],
-    index: Annotated[int, Path(ge=0, lt=2**62)],
-    session: Session,
-    caller: CurrentCaller,
-) -> Response:
-    """The hashes of one tile, 32 bytes each (C2SP tlog-tiles); fewer than 256 while it is not full."""
-    found = await repository.tiles(session, caller.ledger_id, [(level, index)])
-    if not found:
-        raise NotInTree(reason=f"the log has no tile {level}/{index}")
-    (content,) = found.values()
-    full = len(content) == tiles.WIDTH * 32
-    headers = {"Cache-Control": "immutable, max-age=31536000" if full else "no-cache"}
-    return Response(content, media_type="application/octet-stream", headers=headers)
 
 
 @router.get("/events/{sequence}/proof")
@@ -267,6 +233,7 @@ async def erase(
 async def entries(
     session: Session,
     caller: CurrentCaller,
+    log: CurrentLog,
     start: Annotated[int, Query(ge=0, lt=2**62)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
 ) -> EntriesView:
@@ -275,14 +242,16 @@ async def entries(
     state = await repository.state(session, caller.ledger_id)
     if state is None:
         raise NotInTree(reason="the log has no leaves")
+    shown = await service.entries(session, state, start, min(start + limit, state.size))
     return EntriesView(
         entries=[
-            EntryView(sequence=row.sequence, leaf=_hex(row.leaf), event=row.body)
-            for row in await events.entries(session, caller.ledger_id, start, limit)
+            EntryView(sequence=sequence, leaf=_hex(leaf), event=body)
+            for sequence, (leaf, body) in enumerate(shown, start)
         ],
         map_secret=state.map_secret,
         map_size=state.map_size,
         map_root=state.map_root,
+        longest_delay=int(log.longest_delay.total_seconds()),
     )
 
 
@@ -290,34 +259,6 @@ async def entries(
 async def heads(session: Session, caller: CurrentCaller) -> list[HeadView]:
     """Every head of the log on the chain, oldest first."""
     return [head_view(head) for head in await repository.all_anchored(session, caller.ledger_id)]
-
-
-@router.post("/cosignatures", status_code=204)
-@key_optional
-async def cosign(
-    body: CosignatureBody, request: Request, session: Session, caller: CurrentCaller, log: CurrentLog
-) -> Response:
-    """Leave a witness's signature under a checkpoint. Who believes it knows its key by other means."""
-    try:
-        text = open_note(body.note, log.origin, log.signer.public)
-        checkpoint = read_checkpoint(text)
-        seconds = cosigned_at(body.note, body.witness, bytes.fromhex(body.public_key[2:]))
-    except NoteError as error:
-        raise CosignatureInvalid(reason=str(error)) from error
-    lines = body.note.rpartition("\n\n")[2].splitlines()
-    line = next(each for each in lines if each.startswith(f"— {body.witness} "))
-    await repository.put_cosignature(
-        session,
-        {
-            "ledger_id": caller.ledger_id,
-            "size": checkpoint.size,
-            "witness": body.witness,
-            "line": line,
-            "signed_at": from_unix(seconds),
-        },
-    )
-    audit_subject(request, f"head:{checkpoint.size}")
-    return Response(status_code=204)
 
 
 @router.get("/consistency")

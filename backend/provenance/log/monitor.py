@@ -6,16 +6,17 @@ an RPC endpoint of its own, and a folder that remembers how far it has come.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from backend.kit import merkle, sparse
+from backend.kit import merkle
 from backend.kit.canonical import parse
+from backend.provenance.log.memory import Memory
 from backend.provenance.log.notes import NoteError, Signer, open_note, read_checkpoint
 from backend.verifier import logmap
-from backend.verifier.leaf import LeafError, decode
+from backend.verifier.leaf import FILLER, Leaf, LeafError, decode, filler
 
 _PAGE: Final = 500
 
@@ -47,6 +48,8 @@ class ChainHead:
     log_root: bytes
     size: int
     map_root: bytes
+    now: int
+    """The time of the block it was read at, in Unix seconds."""
 
 
 class Disagreement(Exception):
@@ -57,75 +60,35 @@ class Disagreement(Exception):
         self.evidence = dict(evidence)
 
 
-@dataclass(slots=True)
-class Memory:
-    """How far a monitor has come: the tree's edge and the map's entries at its size."""
-
-    size: int = 0
-    peaks: list[str] = field(default_factory=list)
-    entries: dict[str, tuple[int, int, str]] = field(default_factory=dict)
-    """Key → count, last sequence, last leaf hash; hex."""
-    log_id: str = ""
-    heads: list[tuple[int, str]] = field(default_factory=list)
-    """Sizes and roots of heads seen before and found good."""
-
-    @classmethod
-    def load(cls, folder: Path) -> "Memory":
-        """The memory in a folder; a new one where there is none."""
-        path = folder / "memory.json"
-        if not path.exists():
-            return cls()
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return cls(
-            size=kept["size"],
-            peaks=kept["peaks"],
-            entries={key: (count, last, leaf) for key, (count, last, leaf) in kept["entries"].items()},
-            log_id=kept["log_id"],
-            heads=[(size, root) for size, root in kept["heads"]],
-        )
-
-    def save(self, folder: Path) -> None:
-        """Replaces the memory whole: a crash leaves the old one or the new one."""
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / "memory.json.new"
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(asdict(self), file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(folder / "memory.json")
-
-    def frontier(self) -> merkle.Frontier:
-        """The tree's edge."""
-        return merkle.Frontier(self.size, [bytes.fromhex(peak) for peak in self.peaks])
-
-    def map_root(self) -> bytes:
-        """The map's root from its entries."""
-        return sparse.root_of(
-            {
-                bytes.fromhex(key): logmap.Entry(count, last, bytes.fromhex(leaf)).value()
-                for key, (count, last, leaf) in self.entries.items()
-            }
-        )
-
-
-def follow(source: Source, chain: Chain, memory: Memory) -> ChainHead | None:
+def follow(
+    source: Source, chain: Chain, memory: Memory, *, check: Callable[[ChainHead], None] | None = None
+) -> ChainHead | None:
     """Goes on from the memory to the head on the chain; None when there is none yet or nothing new.
 
-    Raises Disagreement when the log, its map, or the operator's checkpoint is not what the chain says.
+    What was seen is remembered when all of it agrees, `check` of a new head among it, and else forgotten.
+    Raises Disagreement when the log, its map, or the time a head took is not what was promised or what the
+    chain says.
     """
     head = chain.head()
     _require_known(memory, head)
-    if head.size == 0 or head.size == memory.size:
-        return None
+    with memory.changes():
+        if head.size > memory.size:
+            _catch_up(source, memory, head)
+            if check is not None:
+                check(head)
+        _require_in_time(source, head)
+    return head if memory.grew else None
+
+
+def _catch_up(source: Source, memory: Memory, head: ChainHead) -> None:
     frontier = memory.frontier()
-    entries = dict(memory.entries)
-    secret = b""
-    for page in _pages(source, memory.size, head.size):
+    for page in _pages(source, frontier.size, head.size):
         secret = _raw(page["map_secret"])
-        for entry in page["entries"]:
-            if frontier.size >= head.size:
-                break
-            _take(frontier, entries, secret, entry, memory)
+        mentions: dict[bytes, list[tuple[int, bytes]]] = {}
+        for entry in page["entries"][: head.size - frontier.size]:
+            for identifier, place in _take(frontier, secret, entry, memory):
+                mentions.setdefault(logmap.key(secret, identifier), []).append(place)
+        memory.count(mentions)
     if frontier.size != head.size:
         raise Disagreement(
             f"the chain has a head of {head.size} leaves, and the log shows {frontier.size}",
@@ -136,29 +99,42 @@ def follow(source: Source, chain: Chain, memory: Memory) -> ChainHead | None:
             "the leaves shown do not have the root on the chain: something was altered, removed or inserted",
             {"head": _shown(head), "computed": frontier.root().hex()},
         )
-    memory.entries = entries
-    if memory.map_root() != head.map_root:
+    if memory.map_root != head.map_root:
         raise Disagreement(
             "the map on the chain is not that of the log: it leaves something out or makes something up",
-            {"head": _shown(head), "computed": memory.map_root().hex()},
+            {"head": _shown(head), "computed": memory.map_root.hex()},
         )
-    memory.size, memory.peaks = frontier.size, [peak.hex() for peak in frontier.peaks]
-    memory.heads.append((head.size, head.log_root.hex()))
-    return head
+    memory.grow(frontier, head.log_root)
 
 
 def _require_known(memory: Memory, head: ChainHead) -> None:
     """What was seen before stays: a shorter head, or another root at a size seen, is another history."""
+    seen = memory.head(head.size)
     if head.size < memory.size:
         raise Disagreement(
             f"the head on the chain has {head.size} leaves; {memory.size} were seen before",
-            {"head": _shown(head), "seen": memory.heads},
+            {"head": _shown(head), "seen": [memory.size, memory.frontier().root().hex()]},
         )
-    for size, root in memory.heads:
-        if size == head.size and root != head.log_root.hex():
+    if seen is not None and seen != head.log_root:
+        raise Disagreement(
+            f"two heads of {head.size} leaves with different roots",
+            {"head": _shown(head), "seen": [head.size, seen.hex()]},
+        )
+
+
+def _require_in_time(source: Source, head: ChainHead) -> None:
+    """No leaf waits for its head longer than the log promised when it took it."""
+    page = source.get(f"/v1/log/entries?start={head.size}&limit=1")
+    for entry in page["entries"][:1]:
+        encoded = _raw(entry["leaf"])
+        if encoded[:1] == bytes([FILLER]):
+            continue
+        received = _decoded(encoded, entry).received_at // 1000
+        if head.now - received > page["longest_delay"]:
             raise Disagreement(
-                f"two heads of {size} leaves with different roots",
-                {"head": _shown(head), "seen": [size, root]},
+                f"leaf {entry['sequence']} has waited {head.now - received} seconds for a head on the chain; "
+                f"{page['longest_delay']} were promised",
+                {"head": _shown(head), "entry": dict(entry), "now": head.now},
             )
 
 
@@ -172,21 +148,21 @@ def _pages(source: Source, start: int, end: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _take(
-    frontier: merkle.Frontier,
-    entries: dict[str, tuple[int, int, str]],
-    secret: bytes,
-    entry: Mapping[str, Any],
-    memory: Memory,
-) -> None:
+    frontier: merkle.Frontier, secret: bytes, entry: Mapping[str, Any], memory: Memory
+) -> list[tuple[logmap.Identifier, tuple[int, bytes]]]:
+    """Puts an entry into the tree; what it mentions, and where."""
     encoded = _raw(entry["leaf"])
-    try:
-        leaf = decode(encoded)
-    except LeafError as error:
-        raise Disagreement(str(error), {"entry": dict(entry)}) from error
+    if encoded[:1] == bytes([FILLER]):
+        memory.log_id = memory.log_id or encoded[1:33]
+        if encoded != filler(secret, memory.log_id, frontier.size):
+            raise Disagreement(f"place {frontier.size} is filled with something", {"entry": dict(entry)})
+        frontier.append(merkle.leaf_hash(encoded))
+        return []
+    leaf = _decoded(encoded, entry)
     if leaf.sequence != frontier.size:
         raise Disagreement(f"leaf {leaf.sequence} stands at place {frontier.size}", {"entry": dict(entry)})
-    memory.log_id = memory.log_id or leaf.log_id.hex()
-    if leaf.log_id.hex() != memory.log_id:
+    memory.log_id = memory.log_id or leaf.log_id
+    if leaf.log_id != memory.log_id:
         raise Disagreement("a leaf of another log", {"entry": dict(entry)})
     hashed = merkle.leaf_hash(encoded)
     frontier.append(hashed)
@@ -196,11 +172,15 @@ def _take(
             {"entry": dict(entry)},
         )
     event = parse(entry["event"])
-    if isinstance(event, Mapping):
-        for identifier in logmap.identifiers(event):
-            key = logmap.key(secret, identifier).hex()
-            count = entries[key][0] if key in entries else 0
-            entries[key] = (count + 1, leaf.sequence, hashed.hex())
+    found = logmap.identifiers(event) if isinstance(event, Mapping) else frozenset()
+    return [(identifier, (leaf.sequence, hashed)) for identifier in found]
+
+
+def _decoded(encoded: bytes, entry: Mapping[str, Any]) -> Leaf:
+    try:
+        return decode(encoded)
+    except LeafError as error:
+        raise Disagreement(str(error), {"entry": dict(entry)}) from error
 
 
 def check_checkpoint(note: str, origin: str, public: bytes, head: ChainHead) -> None:

@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit import merkle, sparse
 from backend.kit.clock import now
+from backend.provenance import repository as events
 from backend.provenance.config import LogConfig
 from backend.provenance.log import repository, tiles
 from backend.provenance.log.notes import Checkpoint
 from backend.provenance.problems import NotInTree
 from backend.provenance.tables import LogState
-from backend.verifier.leaf import Leaf
+from backend.verifier.leaf import Leaf, filler
 
 
 async def lock(session: AsyncSession, ledger_id: UUID, config: LogConfig) -> LogState:
@@ -37,12 +38,36 @@ async def append(session: AsyncSession, state: LogState, leaves: Sequence[Leaf])
     """Appends leaves whose sequence numbers follow on; `state` is locked (`lock`)."""
     if [leaf.sequence for leaf in leaves] != list(range(state.size, state.size + len(leaves))):
         raise ValueError("leaves are appended in order, without a gap")
-    held = await repository.tiles(session, state.ledger_id, tiles.edge(state.size))
-    changed = tiles.extend(held, state.size, [leaf.hash() for leaf in leaves])
-    await repository.put_tiles(session, state.ledger_id, changed)
-    state.size += len(leaves)
+    await _extend(session, state, [leaf.hash() for leaf in leaves])
     state.last_received = max([state.last_received, *(leaf.received_at for leaf in leaves)])
     await session.flush()
+
+
+async def fill(session: AsyncSession, state: LogState, count: int) -> None:
+    """Appends so many leaves that record nothing; `state` is locked (`lock`)."""
+    places = range(state.size, state.size + count)
+    await _extend(session, state, [merkle.leaf_hash(filler_at(state, place)) for place in places])
+    await session.flush()
+
+
+def filler_at(state: LogState, sequence: int) -> bytes:
+    """The encoded leaf of a place where nothing was recorded."""
+    return filler(bytes.fromhex(state.map_secret[2:]), bytes.fromhex(state.log_id[2:]), sequence)
+
+
+async def entries(
+    session: AsyncSession, state: LogState, start: int, end: int
+) -> list[tuple[bytes, str | None]]:
+    """Leaf and event of each place from `start` up to before `end`, whoever may read them."""
+    recorded = await events.entries(session, state.ledger_id, start, end)
+    return [recorded.get(place) or (filler_at(state, place), None) for place in range(start, end)]
+
+
+async def _extend(session: AsyncSession, state: LogState, hashes: list[bytes]) -> None:
+    held = await repository.tiles(session, state.ledger_id, tiles.edge(state.size))
+    changed = tiles.extend(held, state.size, hashes)
+    await repository.put_tiles(session, state.ledger_id, changed)
+    state.size += len(hashes)
 
 
 async def _nodes(session: AsyncSession, ledger_id: UUID, wanted: list[merkle.NodeId]) -> merkle.Nodes:

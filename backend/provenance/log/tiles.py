@@ -4,6 +4,7 @@ A tile `(level, index)` holds the roots of up to 256 neighbouring complete subtr
 Any node of RFC 6962's tree can be made from one tile.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeAlias
 
@@ -13,6 +14,26 @@ WIDTH: Final = 256
 _HEIGHT: Final = 8
 
 TileId: TypeAlias = tuple[int, int]
+
+_PATH: Final = re.compile(r"(?:x\d{3}/)*\d{3}(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
+
+
+def path_of(index: int, width: int = WIDTH) -> str:
+    """A tile's number as it stands in a path (C2SP tlog-tiles): 1234067 → `x001/x234/067`."""
+    groups = [f"{index % 1000:03}"]
+    while index := index // 1000:
+        groups.append(f"x{index % 1000:03}")
+    return "/".join(reversed(groups)) + (f".p/{width}" if width < WIDTH else "")
+
+
+def read_path(path: str) -> tuple[int, int]:
+    """The number and width of the tile a path names. Raises ValueError when it names none."""
+    match = _PATH.fullmatch(path)
+    width = int(match[1]) if match and match[1] else WIDTH
+    index = int(re.sub(r"\.p/.*|\D", "", path) or 0) if match else 0
+    if match is None or path_of(index, width) != path:
+        raise ValueError(f"{path[:60]!r} names no tile: it reads like x001/234 or, partial, 234.p/17")
+    return index, width
 
 
 def tile_of(node: NodeId) -> TileId:

@@ -3,6 +3,7 @@
 import base64
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,10 +11,10 @@ import httpx
 import typer
 from eth_utils.crypto import keccak
 
+from backend.provenance.log.memory import Memory
 from backend.provenance.log.monitor import (
     ChainHead,
     Disagreement,
-    Memory,
     check_checkpoint,
     cosign,
     follow,
@@ -51,17 +52,22 @@ class Node:
 
     def head(self) -> ChainHead:
         """What the contract holds now."""
-        call = {"to": self._contract, "data": _HEAD}
-        request = {"jsonrpc": "2.0", "id": 1, "method": "eth_call", "params": [call, "latest"]}
+        block = self._ask("eth_getBlockByNumber", "latest", False)
+        held = self._ask("eth_call", {"to": self._contract, "data": _HEAD}, block["number"])
+        raw = bytes.fromhex(held.removeprefix("0x"))
+        if len(raw) != 128:
+            raise ValueError(f"there is no ProvenanceLog at {self._contract}")
+        now = int(block["timestamp"], 16)
+        return ChainHead(raw[:32], int.from_bytes(raw[32:64], "big"), raw[64:96], now)
+
+    def _ask(self, method: str, *params: object) -> Any:
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         answer = self._client.post("", json=request)
         answer.raise_for_status()
         body = answer.json()
-        if "result" not in body:
+        if body.get("result") is None:
             raise ValueError(f"the node answers {body.get('error')}")
-        raw = bytes.fromhex(body["result"].removeprefix("0x"))
-        if len(raw) != 128:
-            raise ValueError(f"there is no ProvenanceLog at {self._contract}")
-        return ChainHead(raw[:32], int.from_bytes(raw[32:64], "big"), raw[64:96])
+        return body["result"]
 
 
 def monitor(
@@ -100,16 +106,18 @@ def monitor(
 
 
 def _look(source: Api, node: Node, folder: Path, signer: Signer | None) -> str:
-    memory = Memory.load(folder)
-    head = follow(source, node, memory)
-    if head is None:
-        return f"nothing new: {memory.size} leaves agree with the chain"
-    status = source.get("/v1/log")
-    note = source.get("/v1/log/checkpoint")
-    public = _public_key(status["verifier_key"])
-    check_checkpoint(note, status["origin"], public, head)
-    memory.save(folder)
+    status, notes = source.get("/v1/log"), []
+
+    def check(head: ChainHead) -> None:
+        notes.append(source.get("/v1/log/checkpoint"))
+        check_checkpoint(notes[0], status["origin"], _public_key(status["verifier_key"]), head)
+
+    with closing(Memory(folder)) as memory:
+        head = follow(source, node, memory, check=check)
+        if head is None:
+            return f"nothing new: {memory.size} leaves agree with the chain"
     if signer is not None:
+        note, *_ = notes
         cosign(source, signer, note, int(time.time()))
     return f"{head.size} leaves agree with the chain, log {head.log_root.hex()}, map {head.map_root.hex()}"
 

@@ -46,6 +46,16 @@ def test_root_does_not_depend_on_the_way_there(first, second):
     assert one_by_one == root
 
 
+@given(maps, maps)
+def test_nodes_that_are_replaced_are_those_a_new_map_does_not_need(first, second):
+    before, whole = {}, {}
+    root = sparse.build(before, first)
+    amended = sparse.amend(before, root, second)
+    after = {node: parts for node, parts in before.items() if node not in amended.replaced} | amended.fresh
+    assert amended.root == sparse.build(whole, {**first, **second})
+    assert after == whole
+
+
 @given(maps, keys, values)
 def test_proofs_of_presence_and_absence(entries, key, value):
     store = {}

@@ -1,7 +1,9 @@
 """The log: what it proves, how its heads go to the chain, and what a lying operator cannot do."""
 
-from dataclasses import asdict
+from contextlib import closing
+from dataclasses import asdict, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from backend.kit.database import Database
 from backend.provenance.epcis.values import loads
 from backend.provenance.log import service
 from backend.provenance.log.anchoring import Heads, anchor_if_due
+from backend.provenance.log.memory import Memory
+from backend.provenance.log.monitor import Disagreement, follow
 from backend.provenance.log.notes import open_note, read_checkpoint
 from backend.provenance.tables import AnchoredHead, LogHead, LogState, RecordedEvent
 from backend.verifier import capture as signing
@@ -24,6 +28,7 @@ from backend.verifier.epcis import canonical
 from backend.verifier.leaf import decode
 from tests.backend.provenance.conftest import Chain, Recorder, receipts
 from tests.backend.provenance.epcis.samples import PALLET, RECEIPT, document
+from tests.backend.provenance.test_monitor import OnChain, Shown
 
 
 def raw(text: str) -> bytes:
@@ -178,10 +183,64 @@ async def test_checkpoints_are_signed_notes(buyer: Recorder, chain: Chain, log: 
 async def test_tiles_are_served(buyer: Recorder, database: Database) -> None:
     await buyer.capture(receipts(3))
 
-    tile = await buyer.user.get("/v1/log/tile/0/0")
+    tile = await buyer.user.get("/v1/log/tile/0/000.p/3")
 
     assert tile.content == b"".join(await leaves_of(database))
-    assert (await buyer.user.get("/v1/log/tile/1/0")).status_code == 404
+    assert (await buyer.user.get("/v1/log/tile/0/000.p/2")).content == tile.content[:64]
+    for none in ("0/000", "0/000.p/4", "1/000", "0/0", "0/x000/000", "0/000.p/256", "0/../checkpoint"):
+        assert (await buyer.user.get(f"/v1/log/tile/{none}")).status_code == 404, none
+
+
+async def test_leaves_are_served_by_the_tile_to_auditors(buyer: Recorder, world: Any) -> None:
+    await buyer.capture(receipts(3))
+    auditor = await world.user(Role.AUDITOR)
+    entries = (await auditor.get("/v1/log/entries")).json()["entries"]
+
+    bundle = (await auditor.get("/v1/log/tile/entries/000.p/3")).content
+
+    assert bundle == b"".join(b"\x00\xc9" + raw(entry["leaf"]) for entry in entries)
+    assert (await auditor.get("/v1/log/tile/entries/000")).status_code == 404
+    assert (await buyer.user.get("/v1/log/tile/entries/000.p/3")).status_code == 403
+
+
+async def test_the_size_on_the_chain_does_not_show_how_much_is_recorded(
+    buyer: Recorder, chain: Chain, world: Any, log: Any, tmp_path: Path
+) -> None:
+    """Anchoring in blocks: the same steps by the clock, whether nothing, little or much is recorded."""
+    chain.log = replace(log, block=8, anchor_at=1)
+    auditor = await world.user(Role.AUDITOR)
+    sizes = []
+    with closing(Memory(tmp_path)) as memory:
+        for count in (3, 0, 8, 9):
+            if count:
+                await buyer.capture(receipts(count, 100 * len(sizes)))
+            if sizes:
+                assert await chain.make_head(log.anchor_every / 2) is None
+            args = await chain.anchor()
+            sizes.append(args["size"])
+            page = (await auditor.get("/v1/log/entries?limit=1000")).json()
+            follow(Shown(page), OnChain(args), memory)
+
+    assert sizes == [8, 16, 24, 40]
+    kinds = [raw(entry["leaf"])[0] for entry in page["entries"]]
+    assert kinds == [1] * 3 + [0] * 13 + [1] * 17 + [0] * 7
+    proof = (await buyer.user.get("/v1/log/events/16/proof")).json()
+    leaf = merkle.leaf_hash(raw(proof["leaf"]))
+    path = [raw(node) for node in proof["audit_path"]]
+    assert merkle.verify_inclusion(leaf, 16, 24, path, raw(proof["head"]["log_root"]))
+
+
+async def test_nothing_hides_behind_a_leaf_that_records_nothing(
+    buyer: Recorder, chain: Chain, world: Any, log: Any, tmp_path: Path
+) -> None:
+    chain.log = replace(log, block=4)
+    await buyer.capture(receipts(3))
+    args = await chain.anchor()
+    page = (await (await world.user(Role.AUDITOR)).get("/v1/log/entries")).json()
+    page["entries"][3]["leaf"] = page["entries"][3]["leaf"][:-2] + "ff"
+
+    with pytest.raises(Disagreement, match="filled with something"):
+        follow(Shown(page), OnChain(args), Memory(tmp_path))
 
 
 @pytest.mark.parametrize(

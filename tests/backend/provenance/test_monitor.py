@@ -2,7 +2,10 @@
 
 import base64
 from collections.abc import Mapping
+from contextlib import closing
 from copy import deepcopy
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +13,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backend.kit.access import Role
+from backend.provenance.log.memory import Memory
 from backend.provenance.log.monitor import (
     ChainHead,
     Disagreement,
-    Memory,
     check_checkpoint,
     cosign,
     follow,
@@ -51,7 +54,8 @@ class OnChain:
     """What a node answers."""
 
     def __init__(self, args: Mapping[str, Any]) -> None:
-        self.value = ChainHead(raw(args["logRoot"]), args["size"], raw(args["mapRoot"]))
+        now = datetime.now(UTC).timestamp()
+        self.value = ChainHead(raw(args["logRoot"]), args["size"], raw(args["mapRoot"]), int(now))
 
     def head(self) -> ChainHead:
         return self.value
@@ -78,17 +82,17 @@ async def test_a_monitor_follows_head_after_head(
     buyer: Recorder, auditor: Any, chain: Chain, tmp_path: Path
 ) -> None:
     await buyer.capture(receipts(5))
-    memory = Memory.load(tmp_path)
+    memory = Memory(tmp_path)
     shown, node = await look(auditor, chain)
     assert follow(shown, node, memory) == node.value
-    memory.save(tmp_path)
+    memory.close()
 
     await buyer.capture(document(RECEIPT))
     await buyer.capture(receipts(4, 3))
     shown, node = await look(auditor, chain)
-    again = Memory.load(tmp_path)
+    again = Memory(tmp_path)
 
-    assert again == memory
+    assert again.size == 5
     assert follow(shown, node, again) == node.value
     assert again.size == 8
     assert follow(shown, node, again) is None
@@ -120,38 +124,86 @@ async def test_a_lie_is_found_out_and_kept(
     LIES[lie](shown.page)
 
     with pytest.raises(Disagreement) as found:
-        follow(shown, node, Memory())
+        follow(shown, node, Memory(tmp_path / "memory"))
 
+    assert Memory(tmp_path / "memory").size == 0
     kept = keep(tmp_path, found.value, 1_800_000_000)
     assert str(found.value) in kept.read_text()
     with pytest.raises(FileExistsError):
         keep(tmp_path, found.value, 1_800_000_000)
 
 
-async def test_another_history_on_the_chain_is_found_out(buyer: Recorder, auditor: Any, chain: Chain) -> None:
+async def test_another_history_on_the_chain_is_found_out(
+    buyer: Recorder, auditor: Any, chain: Chain, tmp_path: Path
+) -> None:
     await buyer.capture(receipts(5))
     shown, node = await look(auditor, chain)
-    memory = Memory()
+    memory = Memory(tmp_path)
     follow(shown, node, memory)
     good = node.value
 
-    node.value = ChainHead(good.log_root, 3, good.map_root)
+    node.value = replace(good, size=3)
     with pytest.raises(Disagreement, match="were seen before"):
         follow(shown, node, memory)
-    node.value = ChainHead(bytes(32), 5, good.map_root)
+    node.value = replace(good, log_root=bytes(32))
     with pytest.raises(Disagreement, match="different roots"):
         follow(shown, node, memory)
 
 
 async def test_a_map_that_leaves_something_out_is_found_out(
-    buyer: Recorder, auditor: Any, chain: Chain
+    buyer: Recorder, auditor: Any, chain: Chain, tmp_path: Path
 ) -> None:
     await buyer.capture(receipts(5))
     shown, node = await look(auditor, chain)
-    node.value = ChainHead(node.value.log_root, 5, bytes(32))
+    node.value = replace(node.value, map_root=bytes(32))
 
     with pytest.raises(Disagreement, match="map"):
-        follow(shown, node, Memory())
+        follow(shown, node, Memory(tmp_path))
+
+
+async def test_a_leaf_that_waits_longer_than_promised_is_found_out(
+    buyer: Recorder, auditor: Any, chain: Chain, log: Any, tmp_path: Path
+) -> None:
+    await buyer.capture(receipts(2))
+    await look(auditor, chain)
+    await buyer.capture(receipts(1, 2))
+    shown, _ = await look(auditor, chain)
+    shown.page = (await auditor.get("/v1/log/entries?limit=1000")).json()
+    promised = int(log.longest_delay.total_seconds())
+    head = ChainHead(*(await head_of(auditor, 2)), int(datetime.now(UTC).timestamp()))
+    node = OnChain({"logRoot": "0x" + head.log_root.hex(), "size": 2, "mapRoot": "0x" + head.map_root.hex()})
+
+    with closing(Memory(tmp_path / "early")) as memory:
+        node.value = replace(head, now=head.now + promised - 60)
+        assert follow(shown, node, memory) == node.value
+    node.value = replace(head, now=head.now + promised + 60)
+    with pytest.raises(Disagreement, match=f"{promised} were promised") as found:
+        follow(shown, node, Memory(tmp_path / "late"))
+    assert found.value.evidence["entry"]["sequence"] == 2
+
+
+async def head_of(auditor: Any, size: int) -> tuple[bytes, int, bytes]:
+    """Root, size and map of a head, as the operator lists it."""
+    heads = (await auditor.get("/v1/log/heads")).json()
+    (head,) = [each for each in heads if each["size"] == size]
+    return raw(head["log_root"]), size, raw(head["map_root"])
+
+
+async def test_a_checkpoint_that_disagrees_leaves_no_memory(
+    buyer: Recorder, auditor: Any, chain: Chain, tmp_path: Path
+) -> None:
+    await buyer.capture(receipts(2))
+    shown, node = await look(auditor, chain)
+
+    def check(head: ChainHead) -> None:
+        raise Disagreement("signed another root", {"size": head.size})
+
+    with closing(Memory(tmp_path)) as memory, pytest.raises(Disagreement):
+        follow(shown, node, memory, check=check)
+    with closing(Memory(tmp_path)) as memory:
+        assert (memory.size, memory.head(2)) == (0, None)
+        assert follow(shown, node, memory) == node.value
+        assert memory.head(2) == node.value.log_root
 
 
 async def test_two_readers_shown_two_histories_hold_the_evidence(

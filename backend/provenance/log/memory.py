@@ -1,0 +1,112 @@
+"""What a monitor remembers: the tree's edge, the heads found good, and the map as it recomputed it.
+
+A SQLite file. Following the log costs what is new in it and not what it holds: a page of entries touches the
+map's nodes above them, and nodes that are no longer needed go.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from backend.kit import merkle, sparse
+from backend.verifier import logmap
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER, peaks BLOB,
+                                  log_id BLOB, map_root BLOB);
+CREATE TABLE IF NOT EXISTS heads (size INTEGER PRIMARY KEY, log_root BLOB);
+CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS nodes (hash BLOB PRIMARY KEY, left BLOB, right BLOB) WITHOUT ROWID;
+"""
+
+
+class Memory:
+    """A monitor's memory in a folder; empty where there is none."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._file = sqlite3.connect(folder / "memory.sqlite", isolation_level=None)
+        self._file.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_TABLES}")
+        self._nodes = _Nodes(self._file)
+        self._recall()
+
+    def close(self) -> None:
+        """Lets the file go."""
+        self._file.close()
+
+    def _recall(self) -> None:
+        row = self._file.execute("SELECT size, peaks, log_id, map_root FROM state").fetchone()
+        self.size: int
+        self.log_id: bytes
+        self.map_root: bytes
+        self.size, peaks, self.log_id, self.map_root = row or (0, b"", b"", sparse.EMPTY)
+        self._peaks = [peaks[place : place + 32] for place in range(0, len(peaks), 32)]
+        self.grew = False
+
+    @contextmanager
+    def changes(self) -> Iterator[None]:
+        """What happens to the memory inside is kept whole, or after an exception not at all."""
+        self.grew = False
+        self._file.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._file.execute("COMMIT")
+        except BaseException:
+            self._file.execute("ROLLBACK")
+            self._recall()
+            raise
+
+    def frontier(self) -> merkle.Frontier:
+        """The tree's edge."""
+        return merkle.Frontier(self.size, list(self._peaks))
+
+    def head(self, size: int) -> bytes | None:
+        """The root of a head of this size that was found good."""
+        row = self._file.execute("SELECT log_root FROM heads WHERE size = ?", (size,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def count(self, mentions: Mapping[bytes, list[tuple[int, bytes]]]) -> None:
+        """Puts more mentions of keys, each the place and hash of a leaf, into the map."""
+        values: dict[bytes, bytes] = {}
+        counts: list[tuple[bytes, int]] = []
+        for key, places in mentions.items():
+            row = self._file.execute("SELECT count FROM entries WHERE key = ?", (key,)).fetchone()
+            total = (row[0] if row else 0) + len(places)
+            counts.append((key, total))
+            values[key] = logmap.Entry(total, *places[-1]).value()
+        amended = sparse.amend(self._nodes, self.map_root, values)
+        self._file.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?)", counts)
+        self._file.executemany("DELETE FROM nodes WHERE hash = ?", ((node,) for node in amended.replaced))
+        self._file.executemany(
+            "INSERT OR REPLACE INTO nodes VALUES (?, ?, ?)",
+            ((node, left, right) for node, (left, right) in amended.fresh.items()),
+        )
+        self.map_root = amended.root
+
+    def grow(self, frontier: merkle.Frontier, log_root: bytes) -> None:
+        """Remembers a head that was found good, and the tree's edge there."""
+        self.size, self._peaks, self.grew = frontier.size, list(frontier.peaks), True
+        state = (self.size, b"".join(self._peaks), self.log_id, self.map_root)
+        self._file.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?)", state)
+        self._file.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (self.size, log_root))
+
+
+class _Nodes(Mapping[bytes, tuple[bytes, bytes]]):
+    """The map's nodes as they lie in the file."""
+
+    def __init__(self, file: sqlite3.Connection) -> None:
+        self._file = file
+
+    def __getitem__(self, node: bytes) -> tuple[bytes, bytes]:
+        row = self._file.execute("SELECT left, right FROM nodes WHERE hash = ?", (node,)).fetchone()
+        if row is None:
+            raise KeyError(node.hex())
+        return bytes(row[0]), bytes(row[1])
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (bytes(row[0]) for row in self._file.execute("SELECT hash FROM nodes"))
+
+    def __len__(self) -> int:
+        return int(self._file.execute("SELECT count(*) FROM nodes").fetchone()[0])
