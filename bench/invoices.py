@@ -5,6 +5,7 @@ CEN/TS 16931-3-2 (UBL) and 3-3 (CII). Files that are no invoices are counted apa
 """
 
 import os
+import re
 import statistics
 import sys
 import time
@@ -24,47 +25,62 @@ from backend.invoices.model import DueDateSource, Invoice
 from backend.invoices.reading import read, read_with_xml, sniff
 from backend.invoices.validation.check import validate
 
-NS = {
-    "cac": "urn:oasis:names:specification:ubl:schema:xsd:CommonAggregateComponents-2",
-    "cbc": "urn:oasis:names:specification:ubl:schema:xsd:CommonBasicComponents-2",
-    "ram": "urn:un:unece:uncefact:data:standard:ReusableAggregateBusinessInformationEntity:100",
-    "udt": "urn:un:unece:uncefact:data:standard:UnqualifiedDataType:100",
-    "rsm": "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100",
-}
 UBL = {
-    "number": "cbc:ID",
-    "issue_date": "cbc:IssueDate",
-    "due_date": "cbc:DueDate|cac:PaymentMeans/cbc:PaymentDueDate",
-    "currency": "cbc:DocumentCurrencyCode",
-    "payable": "cac:LegalMonetaryTotal/cbc:PayableAmount",
-    "seller_tax": "cac:AccountingSupplierParty/cac:Party/cac:PartyTaxScheme"
-    "[normalize-space(cac:TaxScheme/cbc:ID)='VAT']/cbc:CompanyID",
+    "number": "ID",
+    "issue_date": "IssueDate",
+    "due_date": "DueDate|PaymentMeans/PaymentDueDate",
+    "currency": "DocumentCurrencyCode|LegalMonetaryTotal/PayableAmount/@currencyID",
+    "payable": "LegalMonetaryTotal/PayableAmount",
+    "seller_tax": "AccountingSupplierParty/Party/PartyTaxScheme[TaxScheme/ID='VAT']/CompanyID",
 }
-SETTLEMENT = "rsm:SupplyChainTradeTransaction/ram:ApplicableHeaderTradeSettlement"
+SETTLEMENT = "SupplyChainTradeTransaction/ApplicableHeaderTradeSettlement"
 CII = {
-    "number": "rsm:ExchangedDocument/ram:ID",
-    "issue_date": "rsm:ExchangedDocument/ram:IssueDateTime/udt:DateTimeString",
-    "due_date": f"{SETTLEMENT}/ram:SpecifiedTradePaymentTerms/ram:DueDateDateTime/udt:DateTimeString",
-    "currency": f"{SETTLEMENT}/ram:InvoiceCurrencyCode",
-    "payable": f"{SETTLEMENT}/ram:SpecifiedTradeSettlementHeaderMonetarySummation/ram:DuePayableAmount",
-    "seller_tax": "rsm:SupplyChainTradeTransaction/ram:ApplicableHeaderTradeAgreement/ram:SellerTradeParty/"
-    "ram:SpecifiedTaxRegistration/ram:ID[@schemeID='VA']",
+    "number": "ExchangedDocument/ID",
+    "issue_date": "ExchangedDocument/IssueDateTime",
+    "due_date": f"{SETTLEMENT}/SpecifiedTradePaymentTerms/DueDateDateTime",
+    "currency": f"{SETTLEMENT}/InvoiceCurrencyCode",
+    "payable": f"{SETTLEMENT}/SpecifiedTradeSettlementHeaderMonetarySummation/DuePayableAmount",
+    "seller_tax": "SupplyChainTradeTransaction/ApplicableHeaderTradeAgreement/SellerTradeParty/"
+    "SpecifiedTaxRegistration/ID[@schemeID='VA']",
+}
+# The older syntax: the same tree under other names.
+_OLDER = {
+    "ExchangedDocument/": "HeaderExchangedDocument/",
+    "SupplyChainTradeTransaction": "SpecifiedSupplyChainTradeTransaction",
+    "ApplicableHeaderTrade": "ApplicableSupplyChainTrade",
+    "HeaderMonetarySummation": "MonetarySummation",
+}
+_STEP = re.compile(r"(?<![@'\w])([A-Z]\w+)(?!['\w])")
+
+
+def _older(path: str) -> str:
+    for new, old in _OLDER.items():
+        path = path.replace(new, old)
+    return path
+
+
+SYNTAXES = {
+    "Invoice": UBL,
+    "CreditNote": UBL,
+    "CrossIndustryInvoice": CII,
+    "CrossIndustryDocument": {what: _older(path) for what, path in CII.items()},
 }
 
 
 def expected(root: etree._Element) -> dict[str, str | None] | None:
-    """The fields by XPath, or None for a syntax the tables do not cover (ZUGFeRD 1)."""
+    """The fields by XPath over local names, or None for what is neither UBL nor CII."""
     name = etree.QName(root).localname
     if name == "StandardBusinessDocument":
         root, name = root[-1], etree.QName(root[-1]).localname
-    paths = {"Invoice": UBL, "CreditNote": UBL, "CrossIndustryInvoice": CII}.get(name)
+    paths = SYNTAXES.get(name)
     if paths is None:
         return None
     found: dict[str, str | None] = {}
     for what, path in paths.items():
-        nodes = root.xpath(path, namespaces=NS)
-        texts = [text for node in nodes if (text := "".join(node.itertext()).strip())]
-        if what == "due_date" and paths is CII:
+        nodes = root.xpath(_STEP.sub(r"*[local-name()='\1']", path))
+        values = (node if isinstance(node, str) else "".join(node.itertext()) for node in nodes)
+        texts = [text for value in values if (text := value.strip())]
+        if what == "due_date" and paths is not UBL:
             texts.sort(reverse=True)  # of several, the last is when everything is due
         found[what] = texts[0] if texts else None
     return found
@@ -112,6 +128,7 @@ class Figures:
     """What is counted while reading."""
 
     formats: Counter[str] = field(default_factory=Counter)
+    crashed: list[str] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     fields: dict[tuple[str, str], list[bool]] = field(default_factory=dict)
     differing: list[str] = field(default_factory=list)
@@ -136,9 +153,10 @@ class Figures:
             print(f"read {name} {count}")
         for name, count in self.refused.most_common():
             print(f"refused {name} {count}")
+        print(f"crashed {len(self.crashed)}")
         for (kind, what), results in sorted(self.fields.items()):
             print(f"exact {kind} {what} {100 * sum(results) / len(results):.2f} % of {len(results)}")
-        print("\n".join(self.differing), file=sys.stderr)
+        print("\n".join([*self.crashed, *self.differing]), file=sys.stderr)
 
 
 def accuracy(folder: Path) -> list[Path]:
@@ -152,6 +170,9 @@ def accuracy(folder: Path) -> list[Path]:
             invoice = read(data)
         except Unreadable as refusal:
             figures.refused[refusal.code] += 1
+            continue
+        except Exception as error:  # noqa: BLE001 - a crash is what is being looked for
+            figures.crashed.append(f"crashed {type(error).__name__}: {file.relative_to(folder)}")
             continue
         invoices.append(file)
         figures.add(sniff(data), invoice, data, str(file.relative_to(folder)))

@@ -22,6 +22,7 @@ from backend.invoices.gates.judge import PROFILES, Facts, judge
 from backend.invoices.model import Invoice
 from backend.invoices.reading import read_with_xml
 from backend.invoices.validation.check import validate
+from backend.invoices.validation.schematron import RulesUnavailableError
 from backend.kit import clock
 from backend.kit.messages import LOCALES, Locale
 
@@ -102,10 +103,14 @@ def _describe(name: str, read_one: Reader, profile: Any, today: date, locale: Lo
     """Fields, validation and verdict of one invoice, or why it could not be read."""
     try:
         invoice, root = read_one()
+        validation = validate(invoice, root)
+        judgement = judge(invoice, validation, Facts(today=today), profile)
     except Unreadable as refusal:
         return _refused(name, refusal, locale)
-    validation = validate(invoice, root)
-    judgement = judge(invoice, validation, Facts(today=today), profile)
+    except RulesUnavailableError:
+        raise
+    except Exception as fault:  # noqa: BLE001 - a fault of ours costs this file its line, not the other files theirs
+        return _refused(name, Unreadable("reader-failed", fault=type(fault).__name__), locale)
     return {
         "file": name,
         **summary.fields(invoice),

@@ -63,7 +63,7 @@ def read_xml(root: etree._Element) -> tuple[Invoice, etree._Element]:
     """The invoice of a root element, by the element's own name."""
     if root.tag in (ubl.INVOICE, ubl.CREDIT_NOTE):
         return ubl.parse(root), root
-    if xml.local(root) in cii.ROOTS:
+    if xml.local(root) in cii.ROOTS or root.tag == cii.RELEASE_CANDIDATE:
         return cii.parse(root), root
     if xml.local(root) == fapiao.ROOT:
         return fapiao.parse(root), root

@@ -24,6 +24,8 @@ from backend.invoices.model import (
 )
 
 ROOTS = {"CrossIndustryInvoice": Format.CII, "CrossIndustryDocument": Format.ZUGFERD_1}
+# The release candidate of ZUGFeRD 1, which some programs still write.
+RELEASE_CANDIDATE = "{urn:un:unece:uncefact:data:standard:CBFBUY:5}Invoice"
 
 _TRADE = ("SupplyChainTradeTransaction", "SpecifiedSupplyChainTradeTransaction")
 # UNTDID 1001: 916 is a supporting document; 130 is BT-18 and 50 is BT-17.
@@ -59,7 +61,7 @@ def parse(root: etree._Element) -> Invoice:
     due = [day for term in terms if (day := _day(find(term, "DueDateDateTime"), "BT-9", collect)) is not None]
     payee = find(settlement, "PayeeTradeParty")
     return Invoice(
-        format=ROOTS[local(root)],
+        format=ROOTS.get(local(root), Format.ZUGFERD_1),
         number=text(document, "ID"),
         type=text(document, "TypeCode"),
         issue_date=issued,

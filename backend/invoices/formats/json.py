@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from backend.invoices import codec
 from backend.invoices.formats import inv01
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.model import Format, Invoice
@@ -27,6 +26,8 @@ def read(data: bytes) -> Invoice:
     if inv01.matches(document):
         return inv01.parse(document)
     if isinstance(document, dict) and set(document) >= _OWN:
+        from backend.invoices import codec  # slow to load, and most files are not in JSON
+
         defaults, fixed = {"due": {}, "type": "380"}, {"format": Format.JSON, "issues": []}
         return codec.load(defaults | _plain(document) | fixed)
     raise Unreadable("file-is-json")

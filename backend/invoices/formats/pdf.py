@@ -7,11 +7,12 @@ is one somebody has to type in.
 import io
 import logging
 from collections.abc import Iterator
-
-from pypdf import PdfReader
-from pypdf.errors import PyPdfError
+from typing import TYPE_CHECKING
 
 from backend.invoices.formats.errors import Unreadable
+
+if TYPE_CHECKING:
+    from pypdf import PdfReader
 
 MAX_BYTES = 50_000_000
 _MAX_ATTACHMENTS = 100
@@ -24,6 +25,9 @@ def embedded_xml(data: bytes) -> bytes | None:
 
     Raises Unreadable: `pdf-too-large`, `pdf-encrypted` (a password is needed to open it), `pdf-broken`.
     """
+    from pypdf import PdfReader  # slow to load, and most files are no PDFs
+    from pypdf.errors import PyPdfError
+
     if len(data) > MAX_BYTES:
         raise Unreadable("pdf-too-large", limit=MAX_BYTES)
     try:
@@ -48,7 +52,7 @@ def embedded_xml(data: bytes) -> bytes | None:
     return min(files, key=lambda file: file[0])[1] if files else None
 
 
-def _xml_files(reader: PdfReader) -> Iterator[tuple[int, bytes]]:
+def _xml_files(reader: "PdfReader") -> Iterator[tuple[int, bytes]]:
     """XML attachments with their rank."""
     for position, attachment in enumerate(reader.attachment_list):
         if position >= _MAX_ATTACHMENTS:

@@ -14,9 +14,6 @@ from decimal import Decimal
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from backend.invoices.formats import archive
 from backend.invoices.formats.collect import Collector, due_date
 from backend.invoices.formats.errors import Unreadable
@@ -59,9 +56,7 @@ _TAX_PREFIX = re.compile(r"[A-Za-z]{2}(?=[0-9A-Za-z]*[0-9])")
 _DAY_FIRST = re.compile(r"(\d{1,2})[./-](\d{1,2})[./-](\d{4})")
 _DECIMAL_COMMA = re.compile(r"(-?\d+(?:\.\d{3})*),(\d{1,2})")
 # What openpyxl raises when a workbook is not what it should be.
-_WORKBOOK_FAULTS = (
-    InvalidFileException, BadZipFile, KeyError, ValueError, TypeError, IndexError, OSError, SyntaxError,
-)  # fmt: skip
+_WORKBOOK_FAULTS = (BadZipFile, KeyError, ValueError, TypeError, IndexError, OSError, SyntaxError)
 _GROUPED = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 
@@ -106,6 +101,8 @@ def workbook(data: bytes) -> Iterator[Row]:
 
     Raises Unreadable: `sheet-broken`, `xml-has-doctype`, and as `archive` does.
     """
+    import openpyxl  # slow to load, and most files are no workbooks
+
     container = archive.open_archive(data)
     for name in container.namelist():
         if b"<!DOCTYPE" in archive.member(container, name).replace(b"\0", b""):

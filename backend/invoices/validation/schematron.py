@@ -15,7 +15,6 @@ from threading import Lock
 from typing import Any
 
 from lxml import etree
-from saxonche import PySaxonProcessor
 
 _SVRL = "{http://purl.oclc.org/dsdl/svrl}"
 _VERSION = re.compile(r"(?:Schematron version|Version:)\s*([0-9][0-9.]*)")
@@ -135,6 +134,8 @@ def _source(sheet: str) -> tuple[str, str]:
 
 @cache
 def _processor() -> Any:
+    from saxonche import PySaxonProcessor  # slow to load, and not every file has official rules
+
     processor = PySaxonProcessor(license=False)
     # Empty means none: no file, no http, for doc(), document(), includes and entities alike.
     processor.set_configuration_property("http://saxon.sf.net/feature/allowedProtocols", "")

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from backend.invoices import commands
 from backend.invoices.commands import app
 from tests.backend.invoices import samples
 
@@ -105,6 +108,31 @@ def test_a_zip_and_a_sheet_give_a_line_for_each_invoice(tmp_path: Path) -> None:
         "rows.csv#row 3",
     ]
     assert [line.get("number") for line in lines] == ["ET-2026/0117", None, "ET-2026/0117", "ET-2"]
+
+
+def test_a_fault_of_our_own_costs_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = commands.validate
+
+    def faulty(invoice: Any, root: Any) -> Any:
+        return real(invoice, root) if invoice.number != "BAD" else 1 // 0
+
+    monkeypatch.setattr(commands, "validate", faulty)
+    (tmp_path / "a.xml").write_bytes(samples.changed(samples.UBL, ("ET-2026/0117", "BAD")))
+    (tmp_path / "b.xml").write_bytes(samples.UBL)
+
+    code, lines = run(tmp_path)
+
+    assert code == 1
+    assert lines[0]["error"]["code"] == "reader-failed"
+    assert "ZeroDivisionError" in lines[0]["error"]["message"]
+    assert lines[1]["number"] == "ET-2026/0117"
+
+
+def test_it_starts_without_what_only_some_files_need() -> None:
+    script = "import sys, backend.invoices.commands; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert not {"pypdf", "openpyxl", "pydantic", "saxonche"} & set(done.stdout.split())
 
 
 def test_many_files_are_shared_out_and_stay_in_order(tmp_path: Path) -> None:

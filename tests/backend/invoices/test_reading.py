@@ -96,14 +96,14 @@ def test_credit_note() -> None:
     assert note.lines[0].quantity == Decimal(40)
 
 
-def test_zugferd_1_has_other_names_for_the_same_things() -> None:
-    old = samples.changed(
+def zugferd_1(namespace: str, root: str) -> bytes:
+    return samples.changed(
         samples.CII,
         (
             "urn:un:unece:uncefact:data:standard:CrossIndustryInvoice:100",
-            "urn:ferd:CrossIndustryDocument:invoice:1p0",
+            namespace,
         ),
-        ("rsm:CrossIndustryInvoice", "rsm:CrossIndustryDocument"),
+        ("rsm:CrossIndustryInvoice", f"rsm:{root}"),
         ("rsm:ExchangedDocument>", "rsm:HeaderExchangedDocument>"),
         ("rsm:ExchangedDocumentContext", "rsm:SpecifiedExchangedDocumentContext"),
         ("rsm:SupplyChainTradeTransaction", "rsm:SpecifiedSupplyChainTradeTransaction"),
@@ -115,7 +115,19 @@ def test_zugferd_1_has_other_names_for_the_same_things() -> None:
         ("ram:RateApplicablePercent", "ram:ApplicablePercent"),
     )
 
-    assert replace(read(old), format=Format.CII) == read(samples.CII)
+
+@pytest.mark.parametrize(
+    ("namespace", "root"),
+    [
+        ("urn:ferd:CrossIndustryDocument:invoice:1p0", "CrossIndustryDocument"),
+        ("urn:un:unece:uncefact:data:standard:CBFBUY:5", "Invoice"),  # its release candidate
+    ],
+)
+def test_zugferd_1_has_other_names_for_the_same_things(namespace: str, root: str) -> None:
+    old = read(zugferd_1(namespace, root))
+
+    assert old.format is Format.ZUGFERD_1
+    assert replace(old, format=Format.CII) == read(samples.CII)
 
 
 @pytest.mark.parametrize("name", ["factur-x.xml", "ZUGFeRD-invoice.xml", "xrechnung.xml", "rechnung-117.xml"])
