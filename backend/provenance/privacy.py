@@ -10,9 +10,11 @@ from backend.provenance import repository
 from backend.provenance.capture import fields_of
 from backend.provenance.config import LogConfig
 from backend.provenance.epcis.values import loads
+from backend.provenance.keys import keys_of
 from backend.provenance.log import service as log
 from backend.provenance.log.anchoring import bring_map_up
 from backend.provenance.problems import EventUnknown, FieldUnknown
+from backend.provenance.query.search import event_of
 from backend.provenance.tables import RecordedEvent
 
 
@@ -44,11 +46,12 @@ async def erase(session: AsyncSession, caller: Caller, config: LogConfig, sequen
     row = await repository.by_sequence(session, caller, sequence)
     if row is None or row.party_id != caller.party_id:
         raise EventUnknown()
+    names = keys_of(event_of(row)) if row.body is not None else frozenset()
     await bring_map_up(session, state)  # what the map will say of it must be known before it is forgotten
     row.body, row.salts, row.context = None, None, []
     row.event_id = row.cbv_hash
     await session.flush()
-    await repository.forget_keys(session, row)
+    await repository.forget_keys(session, row, names)
     if not await repository.document_is_needed(session, row):
         document = await repository.document(session, row.ledger_id, row.document_id)
         if document is not None:

@@ -7,9 +7,11 @@ from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, sele
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller, visible_to
-from backend.provenance.keys import comparable
+from backend.provenance.epcis.terms import BIZ_TRANSACTION_TYPE
+from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
 from backend.provenance.tables import CaptureJob, EventKey, EventReader, ReceivedDocument, RecordedEvent
 
+_NAMES_OF = {"item": EPC_NAMES, "class": CLASS_NAMES}
 _IN_LIST = 500
 _ROWS = 2000
 
@@ -170,22 +172,25 @@ async def names_identifier(session: AsyncSession, caller: Caller, kind: str, val
     statement = select(RecordedEvent.id).where(may_read(caller))
     if kind == "event":
         statement = statement.where(RecordedEvent.event_id == value)
+    elif kind in _NAMES_OF:
+        statement = statement.where(has_key(_NAMES_OF[kind], [comparable(value)]))
     else:
-        statement = statement.where(
-            RecordedEvent.sequence.in_(
-                select(EventKey.sequence).where(
-                    EventKey.ledger_id == caller.ledger_id, EventKey.value == comparable(value)
-                )
-            )
-        )
+        transaction = BIZ_TRANSACTION_TYPE.expand(kind.removeprefix("bt").removeprefix("-"))
+        statement = statement.where(has_key([f"bizTransaction:{transaction}"], [comparable(value)]))
     return await session.scalar(statement.limit(1)) is not None
 
 
-async def forget_keys(session: AsyncSession, row: RecordedEvent) -> None:
-    """Removes an event from the index."""
-    await session.execute(
-        delete(EventKey).where(EventKey.ledger_id == row.ledger_id, EventKey.sequence == row.sequence)
-    )
+async def forget_keys(session: AsyncSession, row: RecordedEvent, keys: Iterable[tuple[str, str]]) -> None:
+    """Removes an event from the index, in which it stands under these keys."""
+    for name, value in keys:
+        await session.execute(
+            delete(EventKey).where(
+                EventKey.ledger_id == row.ledger_id,
+                EventKey.name == name,
+                EventKey.value == value,
+                EventKey.sequence == row.sequence,
+            )
+        )
 
 
 async def document_is_needed(session: AsyncSession, row: RecordedEvent) -> bool:

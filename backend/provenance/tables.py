@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.kit.access import Owned
@@ -136,11 +136,22 @@ class MapNode(Base):
     """A node of the sparse Merkle map, by its hash (`kit.sparse`)."""
 
     __tablename__ = "log_map_nodes"
+    __table_args__ = (
+        Index(
+            "ix_log_map_nodes_replaced",
+            "ledger_id",
+            "replaced_at",
+            postgresql_where=text("replaced_at IS NOT NULL"),
+            sqlite_where=text("replaced_at IS NOT NULL"),
+        ),
+    )
 
     ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
     hash: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
     left: Mapped[bytes] = mapped_column(LargeBinary(32))
     right: Mapped[bytes] = mapped_column(LargeBinary(32))
+    replaced_at: Mapped[int | None] = mapped_column(BigInteger)
+    """From the map of so many leaves on it is no longer needed."""
 
 
 class MapEntry(Base):

@@ -6,7 +6,7 @@ written in one transaction, and the next head starts from what the chain confirm
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -23,6 +23,9 @@ from backend.provenance.epcis.values import loads
 from backend.provenance.log import repository, service
 from backend.provenance.tables import AnchoredHead, LogHead, LogState
 from backend.verifier import logmap
+
+KEPT = timedelta(days=1)
+"""How long the maps of past heads can be read."""
 
 BATCH = 5000
 """Leaves whose identifiers are put into the map at once; bounds the memory a head takes."""
@@ -128,6 +131,7 @@ async def make_head(session: AsyncSession, state: LogState, start: int, moment: 
 
 async def bring_map_up(session: AsyncSession, state: LogState) -> None:
     """Puts the identifiers of leaves that the map does not tell of yet into it."""
+    kept = await _kept_from(session, state.ledger_id, now())
     while state.map_size < state.size:
         end = min(state.map_size + BATCH, state.size)
         secret = bytes.fromhex(state.map_secret[2:])
@@ -145,20 +149,36 @@ async def bring_map_up(session: AsyncSession, state: LogState) -> None:
             key: logmap.Entry(count, last, mentions[key][-1][1]).value()
             for key, (count, last) in entries.items()
         }
-        state.map_root = "0x" + (await _update(session, state, values)).hex()
+        state.map_root = "0x" + (await _update(session, state, values, end)).hex()
         await repository.put_map_entries(session, state.ledger_id, end, entries)
+        await repository.prune_entries(session, state.ledger_id, before, kept)
         state.map_size = end
         await session.flush()
 
 
-async def _update(session: AsyncSession, state: LogState, values: dict[bytes, bytes]) -> bytes:
+async def _update(session: AsyncSession, state: LogState, values: dict[bytes, bytes], size: int) -> bytes:
     root = bytes.fromhex(state.map_root[2:])
     store = await service.load_paths(session, state.ledger_id, root, list(values))
-    known = set(store)
-    root = sparse.update(store, root, values)
-    fresh = {node: children for node, children in store.items() if node not in known}
-    await repository.put_map_nodes(session, state.ledger_id, fresh)
-    return root
+    amended = sparse.amend(store, root, values)
+    await repository.put_map_nodes(session, state.ledger_id, amended.fresh)
+    await repository.mark_replaced(session, state.ledger_id, amended.replaced, size)
+    return amended.root
+
+
+async def prune(session: AsyncSession, ledger_id: UUID, *, moment: datetime | None = None) -> bool:
+    """Removes some of what only maps of heads long past needed; whether there may be more.
+
+    Proofs are given against the newest head on the chain. A reorganisation may bring an older one back, so
+    what heads of the last `KEPT` needed stays.
+    """
+    size = await _kept_from(session, ledger_id, moment or now())
+    return await repository.prune_nodes(session, ledger_id, size, BATCH)
+
+
+async def _kept_from(session: AsyncSession, ledger_id: UUID, moment: datetime) -> int:
+    """The size of the oldest head whose map can still be read."""
+    head = await repository.newest_anchored(session, ledger_id, before=moment - KEPT)
+    return head.size if head else 0
 
 
 class Heads:

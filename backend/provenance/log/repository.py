@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Table, delete, select, tuple_
+from sqlalchemy import Table, and_, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from backend.provenance.log.tiles import TileId
 from backend.provenance.tables import (
@@ -100,20 +102,72 @@ async def map_entries(
     session: AsyncSession, ledger_id: UUID, keys: Iterable[bytes], size: int
 ) -> dict[bytes, tuple[int, int]]:
     """What the map says of keys as of the head of `size` leaves: key → (count, last sequence)."""
-    found: dict[bytes, tuple[int, int, int]] = {}
+    found: dict[bytes, tuple[int, int]] = {}
     wanted = sorted(set(keys))
     for start in range(0, len(wanted), _IN_LIST):
-        rows = await session.execute(
-            select(MapEntry.key, MapEntry.size, MapEntry.count, MapEntry.last_sequence).where(
+        newest = (
+            select(MapEntry.key, func.max(MapEntry.size).label("size"))
+            .where(
                 MapEntry.ledger_id == ledger_id,
                 MapEntry.key.in_(wanted[start : start + _IN_LIST]),
                 MapEntry.size <= size,
             )
+            .group_by(MapEntry.key)
+            .subquery()
         )
-        for key, as_of, count, last in rows:
-            if key not in found or found[key][0] < as_of:
-                found[key] = (as_of, count, last)
-    return {key: (count, last) for key, (_, count, last) in found.items()}
+        rows = await session.execute(
+            select(MapEntry.key, MapEntry.count, MapEntry.last_sequence)
+            .join(newest, and_(MapEntry.key == newest.c.key, MapEntry.size == newest.c.size))
+            .where(MapEntry.ledger_id == ledger_id)
+        )
+        found.update({key: (count, last) for key, count, last in rows})
+    return found
+
+
+async def mark_replaced(session: AsyncSession, ledger_id: UUID, hashes: Iterable[bytes], size: int) -> None:
+    """Notes that maps of `size` leaves and more do not need these nodes."""
+    wanted = sorted(hashes)
+    for start in range(0, len(wanted), _IN_LIST):
+        await session.execute(
+            update(MapNode)
+            .where(MapNode.ledger_id == ledger_id, MapNode.hash.in_(wanted[start : start + _IN_LIST]))
+            .values(replaced_at=size)
+        )
+
+
+async def prune_nodes(session: AsyncSession, ledger_id: UUID, size: int, most: int) -> bool:
+    """Removes up to `most` nodes that maps of `size` leaves and more do not need; whether it was so many."""
+    old = (
+        select(MapNode.hash)
+        .where(MapNode.ledger_id == ledger_id, MapNode.replaced_at <= size)
+        .limit(most)
+        .scalar_subquery()
+    )
+    gone = await session.scalars(
+        delete(MapNode).where(MapNode.ledger_id == ledger_id, MapNode.hash.in_(old)).returning(MapNode.hash)
+    )
+    return len(gone.all()) == most
+
+
+async def prune_entries(session: AsyncSession, ledger_id: UUID, keys: Iterable[bytes], size: int) -> None:
+    """Removes what maps before that of `size` leaves say of these keys, unless that says it still."""
+    wanted = sorted(set(keys))
+    later = aliased(MapEntry)
+    for start in range(0, len(wanted), _IN_LIST):
+        newest = (
+            select(func.max(later.size))
+            .where(later.ledger_id == ledger_id, later.key == MapEntry.key, later.size <= size)
+            .scalar_subquery()
+        )
+        await session.execute(
+            delete(MapEntry)
+            .where(
+                MapEntry.ledger_id == ledger_id,
+                MapEntry.key.in_(wanted[start : start + _IN_LIST]),
+                MapEntry.size < newest,
+            )
+            .execution_options(synchronize_session=False)
+        )
 
 
 async def put_map_entries(
@@ -165,15 +219,14 @@ async def anchored(session: AsyncSession, ledger_id: UUID, at_least: int = 0) ->
     return await session.scalar(statement)
 
 
-async def newest_anchored(session: AsyncSession, ledger_id: UUID) -> AnchoredHead | None:
-    """The newest head on the chain."""
-    statement = (
-        select(AnchoredHead)
-        .where(AnchoredHead.ledger_id == ledger_id)
-        .order_by(AnchoredHead.size.desc())
-        .limit(1)
-    )
-    return await session.scalar(statement)
+async def newest_anchored(
+    session: AsyncSession, ledger_id: UUID, *, before: datetime | None = None
+) -> AnchoredHead | None:
+    """The newest head on the chain, or the newest of those that were there before a moment."""
+    statement = select(AnchoredHead).where(AnchoredHead.ledger_id == ledger_id)
+    if before is not None:
+        statement = statement.where(AnchoredHead.anchored_at < before)
+    return await session.scalar(statement.order_by(AnchoredHead.size.desc()).limit(1))
 
 
 async def leaf_at(session: AsyncSession, ledger_id: UUID, sequences: Iterable[int]) -> dict[int, bytes]:

@@ -8,11 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller
-from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
+from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable, keys_of
 from backend.provenance.problems import QueryTooComplex
 from backend.provenance.query.search import event_of
-from backend.provenance.repository import has_key, may_read, sequences_under
-from backend.provenance.tables import EventKey, RecordedEvent
+from backend.provenance.repository import may_read, sequences_under
+from backend.provenance.tables import RecordedEvent
 from backend.provenance.trace.model import EVERYTHING, Edge, EdgeKind, Graph, Placed, draw, effective
 
 Direction: TypeAlias = Literal["back", "forward"]
@@ -183,18 +183,10 @@ class Recall:
 async def recall(session: AsyncSession, caller: Caller, item: str, *, most: int = 1000) -> Recall:
     """Everything the lot reached, and the documents behind it. Claims rest on those documents."""
     found = await trace(session, caller, item, "forward", most=most)
-    items = list(found.graph.items)
-    transactions: set[tuple[str, str]] = set()
-    for start in range(0, len(items), _IN_LIST):
-        sequences = select(RecordedEvent.sequence).where(
-            may_read(caller), has_key((*EPC_NAMES, *CLASS_NAMES), items[start : start + _IN_LIST])
-        )
-        rows = await session.execute(
-            select(EventKey.name, EventKey.value).where(
-                EventKey.ledger_id == caller.ledger_id,
-                EventKey.name.like("bizTransaction:%"),
-                EventKey.sequence.in_(sequences),
-            )
-        )
-        transactions |= {(name.partition(":")[2].rpartition("-")[2], value) for name, value in rows}
+    transactions = {
+        (name.partition(":")[2].rpartition("-")[2], value)
+        for placed in await naming(session, caller, list(found.graph.items))
+        for name, value in keys_of(placed.event)
+        if name.startswith("bizTransaction:")
+    }
     return Recall(found, tuple(sorted(transactions)))

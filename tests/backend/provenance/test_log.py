@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from dataclasses import asdict, replace
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ from backend.chain.repository import Operation
 from backend.chain.typed import digest
 from backend.kit import merkle, sparse
 from backend.kit.access import Role
+from backend.kit.clock import now
 from backend.kit.database import Database
 from backend.provenance.epcis.values import loads
 from backend.provenance.log import service
-from backend.provenance.log.anchoring import Heads, anchor_if_due
+from backend.provenance.log.anchoring import KEPT, Heads, anchor_if_due, prune
 from backend.provenance.log.memory import Memory
 from backend.provenance.log.monitor import Disagreement, follow
 from backend.provenance.log.notes import open_note, read_checkpoint
-from backend.provenance.tables import AnchoredHead, LogHead, LogState, RecordedEvent
+from backend.provenance.tables import AnchoredHead, LogHead, LogState, MapEntry, MapNode, RecordedEvent
 from backend.verifier import capture as signing
 from backend.verifier import logmap
 from backend.verifier.epcis import canonical
@@ -317,6 +319,51 @@ async def test_the_map_can_be_recomputed_from_the_log(
             count = entries[key].count if key in entries else 0
             entries[key] = logmap.Entry(count + 1, row.sequence, merkle.leaf_hash(row.leaf))
     assert sparse.root_of({key: entry.value() for key, entry in entries.items()}) == raw(args["mapRoot"])
+
+
+async def test_old_maps_are_forgotten_and_the_newest_is_whole(
+    buyer: Recorder, chain: Chain, database: Database, log: Any
+) -> None:
+    ledger, kept = chain.contracts.ledger_id, []
+    for count in (5, 3, 4):
+        await buyer.capture(receipts(count, 10 * len(kept)))
+        kept.append(await chain.anchor())
+
+    async def nodes() -> set[bytes]:
+        async with database.reading() as session:
+            return set((await session.scalars(select(MapNode.hash))).all())
+
+    async def reachable(root: bytes) -> set[bytes]:
+        async with database.reading() as session:
+            state = await session.get_one(LogState, ledger)
+            rows = (await session.scalars(select(RecordedEvent.body).order_by(RecordedEvent.sequence))).all()
+            secret = bytes.fromhex(state.map_secret[2:])
+            keys = {logmap.key(secret, name) for row in rows for name in logmap.identifiers(loads(row))}
+            return set(await service.load_paths(session, ledger, root, sorted(keys)))
+
+    whole = await nodes()
+    async with database.transaction() as session:
+        assert not await prune(session, ledger)
+    assert await nodes() == whole
+
+    async with database.transaction() as session:
+        long_ago = update(AnchoredHead).where(AnchoredHead.size == 8)
+        await session.execute(long_ago.values(anchored_at=now() - KEPT - timedelta(hours=1)))
+        assert not await prune(session, ledger)
+    assert await nodes() < whole
+    second, third = [await reachable(raw(head["mapRoot"])) for head in kept[1:]]
+    assert await nodes() == second | third
+    assert second - third
+
+    await buyer.capture(receipts(2, 100))
+    await chain.anchor()
+    async with database.reading() as session:
+        sizes = (await session.scalars(select(MapEntry.size).distinct())).all()
+        order = [row for row in await session.scalars(select(MapEntry)) if row.count == 14]
+    assert set(sizes) == {5, 8, 12, 14}  # what only the first five name is told once
+    assert {row.size for row in order} == {14}
+    told = await ask_map(buyer, "item", "https://id.gs1.org/01/04012345000016/21/0")
+    assert told["count"] == 1
 
 
 async def test_a_count_is_for_those_who_may_read_what_is_counted(
