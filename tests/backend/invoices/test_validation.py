@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from lxml import etree
@@ -27,7 +28,7 @@ def rules(result: Validation, *, errors: bool = True) -> set[str]:
 
 @pytest.mark.parametrize(
     ("document", "rule_set"),
-    [(samples.UBL, "EN 16931 UBL (CEN) 1.3.16"), (samples.CII, "Factur-X EN 16931 CII 1.09.2")],
+    [(samples.UBL, "EN 16931 UBL (CEN) 1.3.16"), (samples.CII, "EN 16931 CII (CEN) 1.3.16")],
 )
 def test_a_clean_invoice_is_valid_by_a_named_rule_set(document: bytes, rule_set: str) -> None:
     result = checked(document)
@@ -103,8 +104,26 @@ def test_without_rules_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> No
         schematron._source.cache_clear()
 
 
-def test_a_document_the_rules_cannot_compute_is_not_valid(capfd: pytest.CaptureFixture[str]) -> None:
-    result = checked(samples.changed(samples.UBL, ("5949.41</cbc:PayableA", "much</cbc:PayableA")))
+def test_a_sheet_that_was_changed_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / schematron.CII.sheet).write_text("<xsl:transform/>")
+    changed = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    schematron._source.cache_clear()
+    monkeypatch.setattr(schematron, "find_spec", lambda name: changed)
+    try:
+        with pytest.raises(schematron.RulesUnavailableError, match="not the one known"):
+            checked(samples.CII)
+    finally:
+        schematron._source.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("document", "end"), [(samples.UBL, "</cbc:PayableAmount>"), (samples.CII, "</ram:DuePayableAmount>")]
+)
+def test_a_document_the_rules_cannot_compute_is_not_valid(
+    document: bytes, end: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    result = checked(samples.changed(document, (f"5949.41{end}", f"much{end}")))
 
     assert result.outcome is Outcome.INVALID
     assert "TS-RUN" in rules(result)
