@@ -27,6 +27,7 @@ from backend.kit.clock import now
 from backend.kit.database import Database
 from backend.kit.loops import Loops
 from backend.kit.notices import Delivery, Webhook
+from backend.kit.web import operation_id
 
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
@@ -101,7 +102,7 @@ class Metrics:
 
 def router(metrics: Metrics) -> APIRouter:
     """The route that Prometheus reads. Keep it from the public as you keep the database."""
-    routes = APIRouter(tags=["health"])
+    routes = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
     @routes.get(
         "/metrics",

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from backend.chain.health import Health, NotReady
+from backend.kit.web import operation_id
 
 _OK = {"status": "ok"}
 _READY = {
@@ -19,7 +20,7 @@ _READY = {
 
 def router(health: Health) -> APIRouter:
     """The probes of one process."""
-    routes = APIRouter(tags=["health"])
+    routes = APIRouter(tags=["health"], generate_unique_id_function=operation_id)
 
     @routes.get(
         "/healthz",

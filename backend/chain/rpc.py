@@ -19,6 +19,7 @@ from typing import Any
 import httpx
 
 from backend.chain.answers import Answer, classify
+from backend.kit.outgoing import tls
 
 log = logging.getLogger("tallystick.rpc")
 _BATCH = 100
@@ -95,7 +96,7 @@ class Rpc:
         self.chain_id = chain_id
         self._providers = [_Provider(url) for url in urls]
         limits = httpx.Limits(max_connections=20, max_keepalive_connections=10)
-        self._client = httpx.AsyncClient(timeout=seconds, limits=limits)
+        self._client = httpx.AsyncClient(verify=tls(), timeout=seconds, limits=limits)
         self._ids = itertools.count(1)
 
     async def close(self) -> None:

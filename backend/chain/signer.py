@@ -17,6 +17,7 @@ from eth_account import Account
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from backend.kit.outgoing import tls
 from backend.kit.settings import Settings
 
 
@@ -67,7 +68,7 @@ class RemoteSigner:
     def __init__(self, url: str, address: str, *, seconds: float = 10.0) -> None:
         self._address = to_checksum_address(address)
         self._url = f"{url.rstrip('/')}/api/v1/eth1/sign/{self._address}"
-        self._client = httpx.AsyncClient(timeout=seconds, follow_redirects=False)
+        self._client = httpx.AsyncClient(verify=tls(), timeout=seconds, follow_redirects=False)
 
     @property
     def address(self) -> str:

@@ -60,11 +60,6 @@ _BY_FORMAT = {
 }
 
 
-def operation_id(route: APIRoute) -> str:
-    """What generated clients call the operation: its room and its function."""
-    return f"{route.endpoint.__module__.split('.')[1]}_{route.endpoint.__name__}"
-
-
 def describe(app: FastAPI, routes: Sequence[BaseRoute]) -> dict[str, Any]:
     """The document of `app`, whose routers hold `routes`; made once."""
     if app.openapi_schema is None:

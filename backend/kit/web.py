@@ -45,8 +45,17 @@ def answers_with_secret(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+def operation_id(route: APIRoute) -> str:
+    """What generated clients call the operation: its room and its function."""
+    return f"{route.endpoint.__module__.split('.')[1]}_{route.endpoint.__name__}"
+
+
 class Route(APIRoute):
     """The one place where transactions of requests begin and end."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        options["generate_unique_id_function"] = operation_id
+        super().__init__(path, endpoint, **options)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
