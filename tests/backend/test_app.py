@@ -9,7 +9,10 @@ import pytest
 from fastapi.routing import APIRoute
 
 from backend.app import create_app
+from backend.chain.abi import Abi
+from backend.chain.contracts import Contract, Contracts
 from backend.chain.rpc import Rpc
+from backend.kit.database import Database
 from backend.kit.openapi import _PROBLEM
 from backend.kit.settings import load
 from backend.migrations.upgrade import newest
@@ -21,9 +24,12 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield f"{method.upper()} {path}", operation
 
 
-@pytest.fixture
-def document(app) -> dict[str, Any]:
-    return app.openapi()
+@pytest.fixture(scope="module")
+def document(tmp_path_factory) -> dict[str, Any]:
+    """Made once: it asks no database."""
+    contracts = Contracts(31337, 0, "0x" + "00" * 32, [Contract("Participants", "0x" + "11" * 20, Abi([]))])
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('document')}/none.sqlite")
+    return create_app(load({}), contracts, database).openapi()
 
 
 def test_the_document_is_openapi_3_1(document):
