@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from backend.chain import history, lanes
 from backend.chain.contracts import Contracts
 from backend.chain.repository import ChainBlock, ChainEvent, Lane, Operation
-from backend.chain.rpc import Rpc
+from backend.chain.rpc import Rpc, WrongChain
 from backend.kit.clock import now
 from backend.kit.database import Database
 from backend.kit.settings import Settings
@@ -49,16 +49,13 @@ async def diagnose(settings: Settings, database: Database, rpc: Rpc, contracts: 
 
 
 async def _chain(rpc: Rpc, contracts: Contracts) -> tuple[bool, str]:
-    chain_id = int(await rpc.call("eth_chainId"), 16)
-    if chain_id != contracts.chain_id:
-        return (
-            False,
-            f"the node is on chain {chain_id}, the ledger on {contracts.chain_id}: check the RPC URLs",
-        )
-    codes = await rpc.batch([("eth_getCode", [place, "latest"]) for place in contracts.addresses])
+    try:
+        codes = await rpc.batch([("eth_getCode", [place, "latest"]) for place in contracts.addresses])
+    except WrongChain as error:
+        return False, f"{error}: check the RPC URLs"
     if missing := [place for place, code in zip(contracts.addresses, codes, strict=True) if code == "0x"]:
         return False, f"there is no contract at {', '.join(missing)}: is this the chain it was deployed on?"
-    return True, f"chain {chain_id}, {len(codes)} contracts in place"
+    return True, f"chain {contracts.chain_id}, {len(codes)} contracts in place"
 
 
 async def _index(settings: Settings, database: Database, rpc: Rpc, contracts: Contracts) -> tuple[bool, str]:

@@ -13,7 +13,7 @@ import itertools
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -22,7 +22,8 @@ from backend.chain.answers import Answer, classify
 from backend.kit.outgoing import tls
 
 log = logging.getLogger("tallystick.rpc")
-_BATCH = 100
+_BATCH = 99
+"""Questions at a time; with the one for the chain's id a hundred, which is what vendors take."""
 _REVERTED = ("revert", "vm exception")
 
 
@@ -86,7 +87,6 @@ class _Provider:
     url: str
     failures: int = 0
     rest_until: float = 0.0
-    checked: bool = field(default=False)
 
 
 class Rpc:
@@ -119,7 +119,6 @@ class Rpc:
         last: RpcError = Unreachable("no node is configured")
         for provider in self._in_order():
             try:
-                await self._check(provider)
                 results = await self._post(provider, requests)
             except RpcError as error:
                 last = error
@@ -138,7 +137,6 @@ class Rpc:
         provider = self._in_order()[0]
         requests = [("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in raws]
         try:
-            await self._check(provider)
             results = await self._post(provider, requests)
         except RateLimited as error:
             self._rest(provider, error)
@@ -165,26 +163,29 @@ class Rpc:
     def _rest(self, provider: _Provider, error: RpcError) -> None:
         """Leaves a failing node alone for a while: 0.5 s, doubled each time, at most 30 s."""
         provider.failures += 1
-        provider.checked = False
         provider.rest_until = time.monotonic() + min(30.0, 0.25 * 2**provider.failures)
         log.warning("node %s: %s", _without_secrets(provider.url), error)
 
-    async def _check(self, provider: _Provider) -> None:
-        """Asks a node which chain it is on, once after each failure."""
-        if provider.checked:
-            return
-        (answer,) = await self._post(provider, [("eth_chainId", [])])
-        if isinstance(answer, NodeError):
-            raise answer
-        if int(answer, 16) != self.chain_id:
-            raise WrongChain(f"the node is on chain {int(answer, 16)}, the ledger on {self.chain_id}")
-        provider.checked = True
-
     async def _post(self, provider: _Provider, requests: Sequence[tuple[str, Sequence[Any]]]) -> list[Any]:
+        """Asks in batches, in each for the chain's id too: a node behind a balancer may be of another chain
+        from one question to the next, and what it said then would look like a chain that lost its blocks."""
         results: list[Any] = []
         for start in range(0, len(requests), _BATCH):
-            results += await self._post_one(provider, requests[start : start + _BATCH])
+            asked = [("eth_chainId", ()), *requests[start : start + _BATCH]]
+            chain_id, *answers = await self._post_one(provider, asked)
+            self._check(chain_id)
+            results += answers
         return results
+
+    def _check(self, chain_id: Any) -> None:
+        if isinstance(chain_id, NodeError):
+            raise chain_id
+        try:
+            found = int(chain_id, 16)
+        except (TypeError, ValueError):
+            raise BadAnswer(f"{str(chain_id)[:80]!r} is no chain id") from None
+        if found != self.chain_id:
+            raise WrongChain(f"the node is on chain {found}, the ledger on {self.chain_id}")
 
     async def _post_one(
         self, provider: _Provider, requests: Sequence[tuple[str, Sequence[Any]]]
@@ -195,7 +196,7 @@ class Rpc:
             for id_, (method, params) in zip(ids, requests, strict=True)
         ]
         try:
-            response = await self._client.post(provider.url, json=body if len(body) > 1 else body[0])
+            response = await self._client.post(provider.url, json=body)
         except httpx.HTTPError as error:
             raise Unreachable(f"{type(error).__name__} {error}".strip()) from error
         if response.status_code == 429:

@@ -92,8 +92,17 @@ async def test_a_node_of_another_chain_is_not_believed():
     async with connected(wrong) as rpc:
         with pytest.raises(WrongChain, match="chain 1, the ledger on 5"):
             await rpc.call("eth_blockNumber")
-        assert (await rpc.send([b"\x02"]))[0].answer is Answer.UNCLEAR
-    assert "eth_sendRawTransaction" not in wrong.asked
+        assert (await rpc.send([b"\x02"]))[0].answer is Answer.UNCLEAR, "its refusal is not the chain's"
+
+
+async def test_a_node_may_change_to_another_chain_at_any_moment():
+    node = Node(lambda *_: "0x7")
+
+    async with connected(node) as rpc:
+        assert await rpc.call("eth_blockNumber") == "0x7"
+        node.chain_id = 1
+        with pytest.raises(WrongChain):
+            await rpc.call("eth_blockNumber")
 
 
 @pytest.mark.parametrize(
