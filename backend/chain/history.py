@@ -232,6 +232,12 @@ async def events_of(
     return found
 
 
+async def newest_block_with_events(session: AsyncSession, ledger_id: UUID) -> str | None:
+    """The hash of the newest block that has an event of ours; None while there is none."""
+    statement = select(ChainEvent.block_hash).where(ChainEvent.ledger_id == ledger_id)
+    return await session.scalar(statement.order_by(ChainEvent.block_number.desc()).limit(1))
+
+
 async def reopen_transactions(
     session: AsyncSession, ledger_id: UUID, *, above: int, confirmed_too: bool
 ) -> None:

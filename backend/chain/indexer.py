@@ -1,9 +1,11 @@
 """From the chain into the database, so that the rows of every room always equal the chain.
 
 Near the head it goes block by block: each header must name the one before as its parent, and logs are asked
-for by block hash, because a node that is behind answers a question by number with an empty list. Far from
-the head it asks for ranges, as wide as the node bears, in one batch with the node's own head. Events, the
-rows folded from them and the cursor change in one transaction; the cursor moves only from where it was read.
+for by block hash, because a node that is behind answers a question by number with an empty list. Where the
+header's bloom filter says that there are logs of ours, "none" is not believed (`chain/bloom.py`). Far from
+the head it asks for ranges, as wide as the node bears, in one batch with the node's own head, the block the
+index stands on, and logs that are known to be there. Events, the rows folded from them and the cursor change
+in one transaction; the cursor moves only from where it was read.
 
 When a header does not fit, everything above the last common block is taken back in one transaction. Deeper
 than finality nothing is guessed: indexing halts and says so, except on a local chain, which may lose blocks.
@@ -14,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend.chain import history
+from backend.chain import bloom, history
 from backend.chain.abi import AbiError
 from backend.chain.contracts import Contracts
 from backend.chain.history import Header, Position
@@ -120,6 +122,7 @@ class Indexer:
         numbers = range(position.number + 1, last + 1)
         answers = await self.rpc.batch([("eth_getBlockByNumber", [hex(n), False]) for n in numbers])
         headers: list[Header] = []
+        blooms: list[str | None] = []
         parent = position.hash
         for answer in answers:
             if answer is None or isinstance(answer, NodeError):
@@ -128,15 +131,12 @@ class Indexer:
             if header.parent_hash != parent:
                 break
             headers.append(header)
+            blooms.append(answer.get("logsBloom"))
             parent = header.hash
         if not headers:
             await self._roll_back(position)
             return position.number
-        filters = [{"blockHash": each.hash, "address": self.contracts.addresses} for each in headers]
-        logs = await self.rpc.batch([("eth_getLogs", [each]) for each in filters])
-        for answer in logs:
-            if isinstance(answer, NodeError):
-                raise NodeBehind(f"logs by block hash: {answer}")
+        logs = await self._logs_of(headers, blooms)
         events = [
             event
             for header, entries in zip(headers, logs, strict=True)
@@ -144,6 +144,27 @@ class Indexer:
         ]
         await self._store(position, headers, events, head)
         return headers[-1].number
+
+    async def _logs_of(
+        self, headers: Sequence[Header], blooms: Sequence[str | None]
+    ) -> list[Sequence[Mapping[str, Any]]]:
+        """Our logs of each block, by its hash. Raises NodeBehind when "none" cannot be true."""
+        ours = self.contracts.addresses
+        filters = [{"blockHash": each.hash, "address": ours} for each in headers]
+        logs = await self.rpc.batch([("eth_getLogs", [each]) for each in filters])
+        for answer in logs:
+            if isinstance(answer, NodeError):
+                raise NodeBehind(f"logs by block hash: {answer}")
+        doubtful = [
+            place for place, entries in enumerate(logs) if not entries and bloom.may_hold(blooms[place], ours)
+        ]
+        # A filter may say "there" of what is not; all logs of the block tell.
+        whole = await self.rpc.batch([("eth_getLogs", [{"blockHash": headers[n].hash}]) for n in doubtful])
+        for place, answer in zip(doubtful, whole, strict=True):
+            if isinstance(answer, NodeError) or not answer:
+                raise NodeBehind(f"block {headers[place].number} has logs, and the node says it has none")
+            logs[place] = [each for each in answer if self.contracts.at(each["address"]) is not None]
+        return logs
 
     async def _far(self, position: Position, head: int) -> int:
         """One range of blocks that are past finality. Its width follows what the node bears."""
@@ -154,12 +175,20 @@ class Indexer:
             "toBlock": hex(last),
             "address": self.contracts.addresses,
         }
+        async with self.database.reading() as session:
+            known = await history.newest_block_with_events(session, self.ledger_id)
         try:
-            blocks, end, entries = await self.rpc.batch(
+            blocks, base, end, entries, *sample = await self.rpc.batch(
                 [
                     ("eth_blockNumber", []),
+                    ("eth_getBlockByNumber", [hex(position.number), False]),
                     ("eth_getBlockByNumber", [hex(last), False]),
                     ("eth_getLogs", [question]),
+                    *(
+                        [("eth_getLogs", [{"blockHash": known, "address": question["address"]}])]
+                        if known
+                        else []
+                    ),
                 ]
             )
             if isinstance(entries, NodeError):
@@ -167,8 +196,16 @@ class Indexer:
         except RpcError:
             self._range = max(self._range // 2, _RANGE_LEAST)
             raise
-        if isinstance(blocks, NodeError) or not end or isinstance(end, NodeError) or int(blocks, 16) < last:
+        if (
+            any(not each or isinstance(each, NodeError) for each in (blocks, base, end))
+            or int(blocks, 16) < last
+        ):
             raise NodeBehind(f"the node that answered has not reached block {last}")
+        if base["hash"] != position.hash:
+            await self._roll_back(position)
+            return position.number
+        if any(not each or isinstance(each, NodeError) for each in sample):
+            raise NodeBehind(f"the node has lost its logs: it has none of block {known}")
         headers = await self._headers_of(entries, _header(end))
         await self._store(position, [_header(end)], self._events(entries, headers), head)
         if len(entries) < _MANY_EVENTS:

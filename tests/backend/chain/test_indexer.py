@@ -145,9 +145,8 @@ async def test_empty_is_not_none(database, rpc, deployed, indexer, monkeypatch):
 
     async def behind(requests):
         answers = await batch(requests)
-        methods = [method for method, _ in requests]
-        if methods == ["eth_blockNumber", "eth_getBlockByNumber", "eth_getLogs"]:
-            answers = ["0x1", answers[1], []]
+        if requests[0][0] == "eth_blockNumber":
+            return ["0x1", *answers[1:3], []]
         return answers
 
     monkeypatch.setattr(rpc, "batch", behind)
@@ -158,6 +157,45 @@ async def test_empty_is_not_none(database, rpc, deployed, indexer, monkeypatch):
 
     assert await agree(database, rpc, deployed)
     assert len(await rows(database)) == 1
+
+
+@pytest.mark.parametrize("far", [False, True])
+async def test_a_node_that_lost_its_logs_is_not_believed(database, rpc, deployed, indexer, monkeypatch, far):
+    """It answers every question for logs with "none", blocks by hash included."""
+    await count(rpc, deployed, 1)
+    await indexer.catch_up()
+    await count(rpc, deployed, 2)
+    if far:
+        await rpc.call("anvil_mine", "0x40")
+    batch = rpc.batch
+
+    async def without_logs(requests):
+        answers = await batch(requests)
+        asked = [method for method, _ in requests]
+        return [[] if each == "eth_getLogs" else answer for each, answer in zip(asked, answers, strict=True)]
+
+    monkeypatch.setattr(rpc, "batch", without_logs)
+    with pytest.raises(NodeBehind):
+        await indexer.step()
+    monkeypatch.undo()
+    await indexer.catch_up()
+
+    assert await agree(database, rpc, deployed)
+    assert [times for _, times in (await rows(database)).values()] == [2]
+
+
+async def test_a_reorganisation_is_seen_from_far_away(database, rpc, deployed, indexer):
+    """The worker was away while the block it stood on was replaced and many came after it."""
+    await count(rpc, deployed, 1)
+    await count(rpc, deployed, 2)
+    await indexer.catch_up()
+    await rpc.call("anvil_reorg", 1, [])
+    await rpc.call("anvil_mine", "0x40")
+
+    await indexer.catch_up()
+
+    assert await agree(database, rpc, deployed)
+    assert [times for _, times in (await rows(database)).values()] == [1]
 
 
 async def test_the_cursor_moves_only_from_where_it_was(database, rpc, deployed, indexer, monkeypatch):
