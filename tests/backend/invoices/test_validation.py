@@ -63,6 +63,14 @@ def test_sums_that_do_not_come_out(old: str, new: str, rule: str) -> None:
     assert rule in rules(checked(samples.changed(samples.UBL, (old, new))))
 
 
+def test_where_a_dialect_means_another_sum_none_is_missed() -> None:
+    wrong = ("4999.50</cbc:TaxExc", "949.91</cbc:TaxExc")
+    danish = (">urn:cen.eu:en16931:2017<", ">OIOUBL-2.02<")
+
+    assert {"TS-NET", "TS-GROSS"} <= rules(checked(samples.changed(samples.UBL, wrong)))
+    assert checked(samples.changed(samples.UBL, wrong, danish)).findings == ()
+
+
 def test_a_line_that_does_not_multiply_warns_and_binds_where_the_specification_says_so() -> None:
     wrong = samples.changed(samples.UBL, ("120.00</cbc:PriceAmount>", "12.00</cbc:PriceAmount>"))
     peppol = samples.changed(
