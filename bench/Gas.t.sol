@@ -126,23 +126,36 @@ contract GasBenchmark is LedgerTest {
         emit log_named_uint("life_of_50", life);
     }
 
-    /// From 983,039 to 1,000,000 leaves, the longest proof near a million. The nodes of the proof are made up and the two
-    /// roots computed from them: the contract hashes as much for these as for any others.
+    /// From 983,039 to 1,000,000 leaves, the longest proof near a million.
     function test_Anchor() public {
+        _anchor("anchor_1e6", 1, 983_039, 1_000_000, 21);
+    }
+
+    /// What an event costs when a thousand or ten thousand share a head, in a log of a million.
+    function test_AnchorShared() public {
+        _anchor("anchored_event_of_1000", 1000, 1_000_000, 1_001_000, 11);
+        _anchor("anchored_event_of_10000", 10_000, 1_000_000, 1_010_000, 14);
+    }
+
+    /// The nodes of the proof are made up and the two roots computed from them: the contract hashes as much for these
+    /// as for any others.
+    function _anchor(string memory operation, uint256 count, uint64 oldSize, uint64 newSize, uint256 nodes)
+        private
+    {
         ProvenanceLog log = new ProvenanceLog(address(new AccessManager(address(this))));
         log.setAnchorer(stranger, true);
-        bytes32[] memory proof = new bytes32[](21);
-        for (uint256 i = 0; i < proof.length; ++i) {
+        bytes32[] memory proof = new bytes32[](nodes);
+        for (uint256 i = 0; i < nodes; ++i) {
             proof[i] = keccak256(abi.encode("node", i));
         }
-        (bytes32 oldRoot, bytes32 newRoot) = _rootsOf(983_039, 1_000_000, proof);
+        (bytes32 oldRoot, bytes32 newRoot) = _rootsOf(oldSize, newSize, proof);
         vm.prank(stranger);
-        log.anchor(oldRoot, 983_039, new bytes32[](0), keccak256("map"));
+        log.anchor(oldRoot, oldSize, new bytes32[](0), keccak256("map"));
 
         vm.prank(stranger);
-        log.anchor(newRoot, 1_000_000, proof, keccak256("next map"));
-        _measured("anchor_1e6", 1);
-        assertEq(log.head().size, 1_000_000, "size");
+        log.anchor(newRoot, newSize, proof, keccak256("next map"));
+        _measured(operation, count);
+        assertEq(log.head().size, newSize, "size");
     }
 
     /// The action is a transfer to a holder who has units already.
