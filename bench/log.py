@@ -17,7 +17,7 @@ from typing import Any
 from backend.kit import merkle
 from backend.kit.clock import now
 from backend.provenance import repository as events
-from backend.provenance.log import repository, service
+from backend.provenance.log import service
 from backend.provenance.log.anchoring import bring_map_up, make_head
 from backend.provenance.tables import LogState
 from backend.verifier import logmap

@@ -30,10 +30,8 @@ from backend.migrations import declared_tables
 from backend.parties import service as parties
 from backend.provenance.epcis.validation import read
 from backend.provenance.epcis.values import dumps
-from backend.provenance.log import repository, service, tiles
-from backend.provenance.log.anchoring import make_head
+from backend.provenance.log import repository, tiles
 from backend.provenance.tables import LogState, RecordedEvent
-from backend.provenance.trace.service import trace
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 
@@ -189,31 +187,10 @@ async def measure(bench: Bench, count: int) -> None:
     single = [document([event(10_000 + n)]) for n in range(400)]
     show("capture, single events, 20 clients", 400 / await bench.capture(client, single, 20), "events/s")
 
-    async with bench.database.transaction() as session:
-        state = await service.lock(session, bench.ledger, bench.log)
-        start = time.perf_counter()
-        await make_head(session, state, 0, state_time())
-        show("map brought up for a head", state.size / (time.perf_counter() - start), "events/s")
-    await traced(bench, client)
     await bench.fill(count)
     spent = await timed(1000, 200, lambda n: find(client, count, n))
     show("query by EPC, 200 a second, median", statistics.median(spent), "ms")
     show("query by EPC, 200 a second, p99", percentile(spent, 0.99), "ms")
-    async with bench.database.reading() as session:
-        size = (await session.get_one(LogState, bench.ledger)).size
-        spent = await timed(
-            200, 1e9, lambda n: service.inclusion(session, bench.ledger, size * n // 200, size)
-        )
-    show(f"inclusion proof at {size} leaves", spent[-1] / len(spent), "ms")
-    path = merkle.inclusion_nodes(size // 3, size)
-    show("inclusion proof", 32 * len(path), "bytes")
-
-
-def state_time() -> Any:
-    """The moment heads are made at."""
-    from backend.kit.clock import now
-
-    return now()
 
 
 async def find(client: httpx.AsyncClient, count: int, number: int) -> None:
@@ -222,31 +199,6 @@ async def find(client: httpx.AsyncClient, count: int, number: int) -> None:
     answer = await client.get("/epcis/events", params={"MATCH_epc": epc})
     if answer.status_code != 200 or len(answer.json()["epcisBody"]) != 1:
         raise RuntimeError(answer.text[:300])
-
-
-async def traced(bench: Bench, client: httpx.AsyncClient) -> None:
-    """A chain of 10 steps of 100 items each: 1,000 items, 10 levels."""
-    steps = []
-    for level in range(10):
-        inputs = [f"https://id.gs1.org/01/04012345000023/21/{level}-{n}" for n in range(100)]
-        outputs = [f"https://id.gs1.org/01/04012345000023/21/{level + 1}-{n}" for n in range(100)]
-        steps += [
-            {
-                "type": "TransformationEvent",
-                "eventTime": f"2026-02-{level + 1:02}T08:00:00Z",
-                "eventTimeZoneOffset": "+01:00",
-                "inputEPCList": [source],
-                "outputEPCList": [target, *([outputs[0]] if n else [])],
-            }
-            for n, (source, target) in enumerate(zip(inputs, outputs, strict=True))
-        ]
-    await bench.capture(client, [document(steps[n : n + 100]) for n in range(0, 1000, 100)], 1)
-    async with bench.database.reading() as session:
-        item = "https://id.gs1.org/01/04012345000023/21/10-0"
-        start = time.perf_counter()
-        found = await trace(session, bench.caller, item, "back", most=1000)
-        spent = (time.perf_counter() - start) * 1000
-    show(f"trace of {len(found.graph.items)} items", spent, "ms")
 
 
 @asynccontextmanager

@@ -59,6 +59,9 @@ CAMPAIGNS = {
     "deep-honest": Campaign(
         "count false alarms of uniqueness over 100,000 honest invoices", (str(PYTHON), "-m", "bench.honest")
     ),
+    "deep-log": Campaign(
+        "measure the log at a million events: append, proofs, map, trace", (str(PYTHON), "-m", "bench.log")
+    ),
     "deep-provenance": Campaign(
         "measure how fast events are captured, found and traced", (str(PYTHON), "-m", "bench.provenance")
     ),

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -37,7 +38,12 @@ CLASS_NAMES: Final = ("epcClass", "inputEPCClass", "outputEPCClass")
 
 def comparable(value: str, namespaces: Namespaces = PREFIXES) -> str:
     """The one form of an identifier or URI that is stored and asked for."""
-    form = canonical(expand_uri(value, namespaces))
+    return _comparable(expand_uri(value, namespaces))
+
+
+@lru_cache(maxsize=20_000)
+def _comparable(uri: str) -> str:
+    form = canonical(uri)
     if form.startswith(_TRANSACTION):
         gln, _, number = form[len(_TRANSACTION) :].partition(":")
         form = transaction_id(gln, unquote(number))

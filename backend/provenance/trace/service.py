@@ -71,8 +71,7 @@ async def trace(
     for distance in range(1, depth + 1):
         if not frontier:
             break
-        level = await _linking(session, caller, [stay.item for stay in frontier])
-        seen |= {placed.sequence: placed for placed in level}
+        level = await _linking(session, caller, [stay.item for stay in frontier], seen)
         drawn = list(draw(effective(level)))
         reached: list[_Stay] = []
         for edge, stay in _steps(drawn, frontier, direction):
@@ -87,7 +86,8 @@ async def trace(
         frontier = reached
     graph.complete = graph.complete and not frontier
     graph.edges = list(edges)
-    return Trace(graph, tuple(seen[sequence] for sequence in sorted(seen)))
+    linking = (seen[sequence] for sequence in sorted(seen) if seen[sequence].event.kind in _LINKING)
+    return Trace(graph, tuple(linking))
 
 
 def _steps(
@@ -135,40 +135,51 @@ def _left(edge: Edge, exits: dict[str, list[Edge]], moment: str) -> bool:
 _EXITS: Final = frozenset({EdgeKind.UNPACKED, EdgeKind.SEPARATED})
 
 
-async def _linking(session: AsyncSession, caller: Caller, items: Sequence[str]) -> list[Placed]:
-    """The readable events that link any of the items to others, each transformation with all its events."""
-    linking = [placed for placed in await naming(session, caller, items) if placed.event.kind in _LINKING]
+async def _linking(
+    session: AsyncSession, caller: Caller, items: Sequence[str], seen: dict[int, Placed]
+) -> list[Placed]:
+    """The readable events that link any of the items to others, each transformation with all its events.
+
+    Those in `seen` are not read again; what is read goes there.
+    """
+    naming_items = await _under(session, caller, (*EPC_NAMES, *CLASS_NAMES), items, seen)
+    linking = [placed for placed in naming_items if placed.event.kind in _LINKING]
     names = {placed.body["transformationID"] for placed in linking if "transformationID" in placed.body}
     if not names:
         return linking
-    joined = await _under(session, caller, ("transformationID",), sorted(map(comparable, names)))
+    joined = await _under(session, caller, ("transformationID",), sorted(map(comparable, names)), seen)
     together = {each.sequence: each for each in (*linking, *joined)}
     return [together[sequence] for sequence in sorted(together)]
 
 
 async def naming(session: AsyncSession, caller: Caller, items: Sequence[str]) -> list[Placed]:
     """The readable events that name any of the items, in the order of the log."""
-    return await _under(session, caller, (*EPC_NAMES, *CLASS_NAMES), items)
+    return await _under(session, caller, (*EPC_NAMES, *CLASS_NAMES), items, {})
 
 
 async def _under(
-    session: AsyncSession, caller: Caller, names: Sequence[str], values: Sequence[str]
+    session: AsyncSession,
+    caller: Caller,
+    names: Sequence[str],
+    values: Sequence[str],
+    seen: dict[int, Placed],
 ) -> list[Placed]:
-    found: dict[int, Placed] = {}
+    found: set[int] = set()
     for start in range(0, len(values), _IN_LIST):
         part = values[start : start + _IN_LIST]
         places = await sequences_under(session, caller.ledger_id, names, part, _MOST_EVENTS)
         if places is None:
             raise QueryTooComplex(limit=_MOST_EVENTS)
-        fresh = [place for place in places if place not in found]
+        found.update(places)
+        fresh = [place for place in places if place not in seen]
         for first in range(0, len(fresh), _IN_LIST):
             statement = select(RecordedEvent).where(
                 may_read(caller), RecordedEvent.sequence.in_(fresh[first : first + _IN_LIST])
             )
             for row in await session.scalars(statement):
                 if row.body is not None:
-                    found[row.sequence] = Placed(row.sequence, event_of(row))
-    return [found[sequence] for sequence in sorted(found)]
+                    seen[row.sequence] = Placed(row.sequence, event_of(row))
+    return [seen[sequence] for sequence in sorted(found & seen.keys())]
 
 
 @dataclass(frozen=True, slots=True)
