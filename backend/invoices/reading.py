@@ -35,6 +35,13 @@ def read_with_xml(data: bytes) -> tuple[Invoice, etree._Element | None]:
             return fapiao.parse_ofd(container), None
         if sheets.is_workbook(container):
             return sheets.only_row(sheets.workbook(data)), None
+        if len(names := list(archive.files(container))) == 1:
+            # China's tax bureau packs the XML of a fapiao so. What is in it is no archive again.
+            content = archive.member(container, names[0])
+            if sniff(content) != "zip":
+                return read_with_xml(content)
+    if kind == "text" and json.is_token(data):
+        return json.read(data), None
     if kind == "text" and sheets.looks_like_one(data):
         return sheets.only_row(sheets.csv_rows(data)), None
     raise Unreadable(f"file-is-{kind}")
@@ -67,6 +74,8 @@ def read_xml(root: etree._Element) -> tuple[Invoice, etree._Element]:
         return cii.parse(root), root
     if xml.local(root) == fapiao.ROOT:
         return fapiao.parse(root), root
+    if root.tag == fapiao.XBRL:
+        return fapiao.parse_xbrl(root), root
     raise Unreadable("xml-is-no-invoice", root=xml.local(root)[:80])
 
 

@@ -1,8 +1,8 @@
 """China's digitalized e-fapiao (数电票): the tax bureau's XML, and OFD (GB/T 33190-2016) by zip and XML.
 
 A fapiao states neither currency (it is always CNY), due date, terms nor order: those come from the contract
-or the buyer. Three shapes of OFD occur: with `original_invoice.xml` (the standard of 2019), with the tax
-bureau's XML attached, and with nothing but the custom data of `OFD.xml`.
+or the buyer. Four shapes of OFD occur: with `original_invoice.xml` (the standard of 2019), with the tax
+bureau's XML or an XBRL voucher attached, and with nothing but the custom data of `OFD.xml`.
 """
 
 import re
@@ -29,8 +29,10 @@ from backend.invoices.model import (
 )
 
 ROOT = "EInvoice"
+XBRL = "{http://www.xbrl.org/2003/instance}xbrl"
 _OLD_ROOT = "eInvoice"
 _CHINESE_DATE = re.compile(r"(\d{4})\D{1,2}(\d{1,2})\D{1,2}(\d{1,2})")
+_ATTACHED = re.compile(r"attach.*\.(?:xml|xbrl)$", re.IGNORECASE)
 _OLD_NAME = re.compile(r"(?:^|/)original_invoice\.xml$")
 # "***" stands where a tax is not shown (tax-exempt goods), "个人" for a private buyer without a number.
 _NOT_SHOWN = "***"
@@ -76,6 +78,53 @@ def parse(root: etree._Element) -> Invoice:
     )
 
 
+def parse_xbrl(root: etree._Element) -> Invoice:
+    """The fapiao in an XBRL instance of the Ministry of Finance's electronic vouchers (`inv_ord_issuer` …).
+
+    Elements are found by their local names: each kind of voucher has a namespace of its own. Raises
+    Unreadable (`xbrl-is-no-invoice`) for bank receipts, tickets and other vouchers.
+    """
+    number = text(root, "UniqueCodeOfInvoice")
+    if not number:
+        number = (text(root, "CodeOfInvoice") or "") + (text(root, "NumberOfInvoice") or "")
+    if not number:
+        raise Unreadable("xbrl-is-no-invoice")
+    collect = Collector()
+    collect.set_currency("CNY")
+    totals = _totals(
+        collect,
+        text(root, "TotalAmountExcludingTax"),
+        text(root, "TotalTaxAmount"),
+        text(root, "TaxIncludedAmountInFigures"),
+    )
+    lines = tuple(
+        Line(
+            id=str(position),
+            name=text(line, "NameOfTaxableGoodsOrServices"),
+            quantity=collect.number(text(line, "Quantity"), "BT-129"),
+            unit=text(line, "Unit", "UnitOfMeasurement"),
+            price=collect.number(text(line, "UnitPrice"), "BT-146"),
+            net=collect.number(text(line, "AmountExcludingTax"), "BT-131"),
+        )
+        for position, line in enumerate(
+            find_all(root, "InformationOfTaxableGoodsOrServicesDetailItemsTuple"), start=1
+        )
+    )
+    _bounded(lines)
+    of_party = "TaxpayerIdentificationNumberUnifiedSocialCreditCodeOf"
+    return _invoice(
+        collect,
+        Format.FAPIAO_XML,
+        number,
+        _day(text(root, "DateOfIssue"), collect),
+        totals,
+        _party(text(root, "NameOfSeller"), text(root, f"{of_party}Seller")),
+        _party(text(root, "NameOfPurchaser"), text(root, f"{of_party}Purchaser")),
+        lines=lines,
+        notes=(note,) if (note := text(root, "Remarks")) else (),
+    )
+
+
 def is_ofd(container: ZipFile) -> bool:
     """Whether the archive is an OFD document."""
     return "OFD.xml" in container.namelist()
@@ -87,10 +136,12 @@ def parse_ofd(container: ZipFile) -> Invoice:
     for name in names:
         if _OLD_NAME.search(name):
             return _old(xml.parse(archive.member(container, name)))
-    for name in (name for name in names if "attach" in name.lower() and name.lower().endswith(".xml")):
+    for name in (name for name in names if _ATTACHED.search(name)):
         root = xml.parse(archive.member(container, name))
         if xml.local(root) == ROOT:
             return _as_ofd(parse(root))
+        if root.tag == XBRL:
+            return _as_ofd(parse_xbrl(root))
     return _from_custom_data(xml.parse(archive.member(container, "OFD.xml")))
 
 

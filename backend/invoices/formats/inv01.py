@@ -32,11 +32,38 @@ _DATE = re.compile(r"(\d{2})[/-](\d{2})[/-](\d{4})")
 _TAXES = ("IgstVal", "CgstVal", "SgstVal", "CesVal", "StCesVal")
 _ADDRESS = ("Addr1", "Addr2", "Loc", "Pin")
 _MARKS = {"DocDtls", "SellerDtls", "ValDtls"}
+_CODE_MARKS = {"SellerGstin", "DocNo", "DocDt", "TotInvVal", "Irn"}
 
 
 def matches(document: Any) -> bool:
     """Whether the JSON looks like an INV-01 document."""
     return isinstance(document, Mapping) and set(document) >= _MARKS
+
+
+def matches_code(document: Any) -> bool:
+    """Whether the JSON is what the signed QR code of a registered invoice says."""
+    return isinstance(document, Mapping) and set(document) >= _CODE_MARKS
+
+
+def parse_code(document: Mapping[str, Any]) -> Invoice:
+    """The invoice as its QR code has it: both GSTINs, number, date, value and IRN; no names, no lines."""
+    collect = Collector()
+    collect.set_currency("INR")
+    kind = _text(document.get("DocTyp"))
+    gross = collect.amount(_text(document.get("TotInvVal")), "BT-112")
+    return Invoice(
+        format=Format.INV_01,
+        number=_text(document.get("DocNo")),
+        type=_TYPES.get(kind or "", kind),
+        issue_date=_day(_text(document.get("DocDt")), "BT-2", collect),
+        due=DueDate(),
+        currency="INR",
+        totals=Totals(gross=gross, payable=gross),
+        seller=_party({"Gstin": document.get("SellerGstin")}),
+        buyer=_party({"Gstin": document.get("BuyerGstin")}),
+        registry_number=_text(document.get("Irn")),
+        issues=tuple(collect.issues),
+    )
 
 
 def parse(document: Mapping[str, Any]) -> Invoice:

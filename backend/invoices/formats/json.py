@@ -1,5 +1,13 @@
-"""Invoices in JSON: India's INV-01, and this system's own form (what `GET` and exports give)."""
+"""Invoices in JSON: India's INV-01, bare or signed, and this system's own form (what `GET` and exports give).
 
+India's registration portal answers with tokens (JWS compact, RFC 7515): the whole invoice, and the few
+fields of its QR code. What they say is read; whose signature they bear is not checked, and nothing relies
+on it.
+"""
+
+import base64
+import binascii
+import re
 from typing import Any
 
 from backend.invoices.formats import inv01
@@ -8,29 +16,63 @@ from backend.invoices.model import Format, Invoice
 from backend.kit.canonical import CanonicalError, Number, parse
 
 MAX_BYTES = 5_000_000
+_TOKEN = re.compile(rb"\s*eyJ[\w-]+\.[\w-]+\.[\w-]*\s*")
 _OWN = {"number", "seller", "buyer", "totals"}
 
 
 def read(data: bytes) -> Invoice:
     """The one invoice in a JSON text. Raises Unreadable: `json-too-large`, `json-broken`, `file-is-json`."""
-    if len(data) > MAX_BYTES:
-        raise Unreadable("json-too-large", limit=MAX_BYTES)
-    try:
-        document: Any = parse(data.removeprefix(b"\xef\xbb\xbf"))
-    except CanonicalError as error:
-        raise Unreadable("json-broken", reason=str(error)[:200]) from None
-    if isinstance(document, list) and len(document) == 1:
-        document = document[0]
-    if isinstance(document, dict) and isinstance(document.get("transaction"), dict):
-        document = document["transaction"]  # as the bulk tools of the registration portal wrap it
+    document = _unwrapped(_payload(data) if is_token(data) else _parse(data))
     if inv01.matches(document):
         return inv01.parse(document)
+    if inv01.matches_code(document):
+        return inv01.parse_code(document)
     if isinstance(document, dict) and set(document) >= _OWN:
         from backend.invoices import codec  # slow to load, and most files are not in JSON
 
         defaults, fixed = {"due": {}, "type": "380"}, {"format": Format.JSON, "issues": []}
         return codec.load(defaults | _plain(document) | fixed)
     raise Unreadable("file-is-json")
+
+
+def is_token(data: bytes) -> bool:
+    """Whether the text is a signed token (JWS compact serialization) and nothing else."""
+    return len(data) <= MAX_BYTES and _TOKEN.fullmatch(data) is not None
+
+
+def _parse(data: bytes) -> Any:
+    if len(data) > MAX_BYTES:
+        raise Unreadable("json-too-large", limit=MAX_BYTES)
+    try:
+        return parse(data.removeprefix(b"\xef\xbb\xbf"))
+    except CanonicalError as error:
+        raise Unreadable("json-broken", reason=str(error)[:200]) from None
+
+
+def _unwrapped(document: Any) -> Any:
+    """The invoice inside what the registration portal and its bulk tools put around it."""
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
+    if not isinstance(document, dict):
+        return document
+    for name in ("transaction", "Data", "data"):
+        if isinstance(document.get(name), dict):
+            document = document[name]
+    for name in ("SignedInvoice", "SignedQRCode"):
+        token = document.get(name)
+        if isinstance(token, str) and is_token(token.encode()):
+            return _unwrapped(_payload(token.encode()))
+    return document
+
+
+def _payload(token: bytes) -> Any:
+    """What a token says: its `data` is the document as text."""
+    try:
+        claims = _parse(base64.urlsafe_b64decode(token.split(b".")[1] + b"=="))
+    except (binascii.Error, ValueError) as error:
+        raise Unreadable("json-broken", reason=str(error)[:200]) from None
+    inner = claims.get("data") if isinstance(claims, dict) else None
+    return _parse(inner.encode()) if isinstance(inner, str) else claims
 
 
 def _plain(value: Any) -> Any:

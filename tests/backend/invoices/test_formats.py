@@ -1,5 +1,6 @@
 """E-fapiao, OFD, INV-01, our own JSON, CSV and XLSX: what each says, and what they cannot do to us."""
 
+import base64
 import io
 import json
 import zipfile
@@ -28,6 +29,21 @@ OLD_FAPIAO = """<eInvoice xmlns="http://www.edrm.org.cn/schema/e-invoice/2019">
   <OriginalInvoiceCode>011999999911</OriginalInvoiceCode><OriginalInvoiceNo>00000116</OriginalInvoiceNo>
   <GoodsInfos><GoodsInfo><Item>扭力扳手</Item><Quantity>-10</Quantity><Price>120</Price>
   <Amount>-1200.00</Amount></GoodsInfo></GoodsInfos></eInvoice>"""
+XBRL = """<xbrli:xbrl xmlns:xbrli="http://www.xbrl.org/2003/instance" xmlns:i="urn:example:inv_ord_issuer">
+  <i:NumberOfInvoice contextRef="c">26990000000000000117</i:NumberOfInvoice>
+  <i:DateOfIssue contextRef="c">2026-11-02</i:DateOfIssue>
+  <i:NameOfSeller contextRef="c">示例工具有限公司</i:NameOfSeller>
+  <i:TaxpayerIdentificationNumberUnifiedSocialCreditCodeOfSeller contextRef="c"
+    >91999999MA0000000K</i:TaxpayerIdentificationNumberUnifiedSocialCreditCodeOfSeller>
+  <i:TaxpayerIdentificationNumberUnifiedSocialCreditCodeOfPurchaser contextRef="c"
+    >91999999MA0000001H</i:TaxpayerIdentificationNumberUnifiedSocialCreditCodeOfPurchaser>
+  <i:TotalAmountExcludingTax unitRef="CNY">1200.00</i:TotalAmountExcludingTax>
+  <i:TotalTaxAmount unitRef="CNY">156.00</i:TotalTaxAmount>
+  <i:TaxIncludedAmountInFigures unitRef="CNY">1356.00</i:TaxIncludedAmountInFigures>
+  <i:InformationOfTaxableGoodsOrServicesDetailItemsTuple>
+    <i:NameOfTaxableGoodsOrServices>扭力扳手</i:NameOfTaxableGoodsOrServices>
+    <i:AmountExcludingTax>1200.00</i:AmountExcludingTax>
+  </i:InformationOfTaxableGoodsOrServicesDetailItemsTuple></xbrli:xbrl>"""
 OFD_XML = """<ofd:OFD xmlns:ofd="http://www.ofdspec.org/2016"><ofd:DocBody><ofd:DocInfo><ofd:CustomDatas>
   %s</ofd:CustomDatas></ofd:DocInfo></ofd:DocBody></ofd:OFD>"""
 DATA = {
@@ -100,6 +116,23 @@ def test_an_ofd_is_the_same_fapiao(document: bytes) -> None:
     assert identity.identities(invoice, ["x"]) == identity.identities(plain, ["x"])
 
 
+def test_a_voucher_in_xbrl_alone_or_in_an_ofd() -> None:
+    plain = read(FAPIAO)
+    alone, inside = read(XBRL.encode()), read(ofd({"Doc_0/Attachs/inv_ord_issuer_1.xbrl": XBRL}))
+
+    assert (alone.format, inside.format) == (Format.FAPIAO_XML, Format.FAPIAO_OFD)
+    for invoice in (alone, inside):
+        assert (invoice.issue_date, invoice.totals) == (plain.issue_date, plain.totals)
+        assert (invoice.seller, invoice.buyer.tax) == (plain.seller, plain.buyer.tax)
+        assert identity.identities(invoice, ["x"]) == identity.identities(plain, ["x"])
+        assert (invoice.lines[0].name, invoice.lines[0].net) == ("扭力扳手", Decimal("1200.00"))
+    assert refused(XBRL.replace("OfInvoice", "OfReceipt").encode()) == "xbrl-is-no-invoice"
+
+
+def test_one_fapiao_in_a_zip_is_that_fapiao() -> None:
+    assert read(packed({"26990000000000000117.xml": FAPIAO})) == read(FAPIAO)
+
+
 def test_a_red_letter_fapiao_is_a_credit_note_of_the_one_it_names() -> None:
     invoice = read(ofd({"Doc_0/Attachs/original_invoice.xml": OLD_FAPIAO}))
 
@@ -123,6 +156,40 @@ def test_inv_01() -> None:
     assert (invoice.references.order, invoice.references.receipt) == ("PO-88120", "GR-7")
     assert invoice.seller.tax == (Identifier("29AAAAA0000A1Z5", "GSTIN"),)
     assert invoice.lines[0].price == Decimal("1200.10")
+
+
+def token(document: bytes) -> str:
+    """As the registration portal signs: header, claims with the document as text, signature."""
+    claims = json.dumps({"iss": "NIC", "data": document.decode()}).encode()
+    parts = (b'{"alg":"RS256"}', claims, b"no signature is checked")
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+def test_inv_01_as_the_portal_signs_it() -> None:
+    answer = {"Status": "ACT", "SignedInvoice": token(INV_01), "SignedQRCode": token(b"{}")}
+
+    assert read(token(INV_01).encode()) == read(INV_01)
+    assert read(json.dumps(answer).encode()) == read(INV_01)
+    assert read(json.dumps([{"transaction": json.loads(INV_01)}]).encode()) == read(INV_01)
+
+
+def test_the_qr_code_of_a_registered_invoice() -> None:
+    whole = read(INV_01)
+    code = {
+        "SellerGstin": "29AAAAA0000A1Z5", "BuyerGstin": "27BBBBB0000B1Z3", "DocNo": "ET/26-27/117",
+        "DocTyp": "INV", "DocDt": "02/11/2026", "TotInvVal": 14161.18, "Irn": "0" * 61 + "117",
+    }  # fmt: skip
+    invoice = read(token(json.dumps(code).encode()).encode())
+
+    assert (invoice.format, invoice.totals.gross) == (Format.INV_01, whole.totals.gross)
+    assert (invoice.registry_number, invoice.type) == (whole.registry_number, whole.type)
+    assert (invoice.seller.tax, invoice.buyer.tax) == (whole.seller.tax, whole.buyer.tax)
+    assert identity.identities(invoice, ["x"]) == identity.identities(whole, ["x"])
+
+
+def test_a_token_that_says_nothing_is_refused() -> None:
+    assert refused(b"eyJhbGciOiJub25lIn0.eyJ4Ijox.x") == "json-broken"
+    assert refused(token(b"{}").encode()) == "file-is-json"
 
 
 def test_our_own_json_goes_out_and_comes_back() -> None:
