@@ -3,7 +3,7 @@
 PYTHON ?= python3
 
 TARGETS := help setup run demo deploy admit status chain stop test lint contracts gas \
-	deep-contracts deep-symbolic deep-static deep-tampering deep-journeys \
+	deep-contracts deep-symbolic deep-static deep-tampering deep-verify deep-journeys \
 	deep-readers deep-invoices deep-honest deep-log deep-provenance
 
 .DEFAULT_GOAL := help

@@ -53,6 +53,7 @@ from backend.receivables import service as receivables
 from backend.receivables.currencies import Currencies
 from backend.receivables.movements import PermitHandler
 from backend.receivables.projection import FingerprintRegister, Receivables
+from backend.verification.service import state_of
 
 ROUTERS: list[APIRouter] = [
     backend.parties.api.router,
@@ -166,6 +167,7 @@ def create_app(
     edge.install(app, max_body_bytes=settings.max_body_bytes, observe=timed(metrics))
     chain = rpc or Rpc(settings.rpc_urls, contracts.chain_id)
     app.state.rpc = chain
+    app.state.chain_state = state_of(chain, contracts)
     health = Health(
         database, contracts, chain, settings.ready_lag_blocks, partial(migrations.check, database), loops
     )

@@ -34,9 +34,12 @@ CAMPAIGNS = {
         "analyse the contracts with slither", (str(PYTHON), "-m", "tasks.analysers", "static")
     ),
     "deep-tampering": Campaign(
-        "change a good bundle in 5,000 ways for each test (TAMPERING_MUTATIONS, TAMPERING_SEED)",
-        (*_PYTEST, "tests/backend/verifier/test_tampering.py"),
-        {"TAMPERING_MUTATIONS": "5000"},
+        "change bundles of a real ledger in 24,000 ways (TAMPERING_MUTATIONS, TAMPERING_SEED), resumable",
+        (str(PYTHON), "-m", "bench.tampering"),
+    ),
+    "deep-verify": Campaign(
+        "measure how long a bundle of 1,000 events takes to verify, and how large it is",
+        (str(PYTHON), "-m", "bench.verify"),
     ),
     "deep-journeys": Campaign(
         "the journey with everything killed at every step, on NETWORK=ganache or testnet-local",

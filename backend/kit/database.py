@@ -101,9 +101,15 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncSession]:
-        """A session for reading only: the database refuses a write, and no writer waits for it."""
+        """A session for reading only, which sees one state however often it asks.
+
+        The database refuses a write, and no writer waits for it.
+        """
+        options: dict[str, Any] = {_READ_ONLY: True}
+        if not self.is_sqlite:
+            options |= {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
         async with self._session() as session, session.begin():
-            await session.connection(execution_options={"postgresql_readonly": True, _READ_ONLY: True})
+            await session.connection(execution_options=options)
             yield session
 
     def _session(self) -> AsyncSession:

@@ -19,6 +19,11 @@ def log_id_of(chain_id: int, contract: bytes) -> bytes:
     return bytes(keccak(encode(["uint256", "address"], [chain_id, "0x" + contract.hex()])))
 
 
+def origin_of(chain_id: int, contract: bytes) -> str:
+    """The log's name in checkpoints: unique, and the same for everybody who reads this deployment."""
+    return f"tallystick/{chain_id}/0x{contract.hex()}"
+
+
 @dataclass(frozen=True, slots=True)
 class LogConfig:
     """One log: the contract that holds its heads, and who speaks for it off the chain."""
@@ -46,8 +51,8 @@ class LogConfig:
 
     @property
     def origin(self) -> str:
-        """The log's name in checkpoints: unique, and the same for everybody who reads this deployment."""
-        return f"tallystick/{self.chain_id}/0x{self.contract.hex()}"
+        """The log's name in checkpoints."""
+        return origin_of(self.chain_id, self.contract)
 
 
 def log_config(settings: Settings, contracts: Contracts) -> LogConfig | None:
@@ -55,7 +60,7 @@ def log_config(settings: Settings, contracts: Contracts) -> LogConfig | None:
     if CONTRACT not in contracts:
         return None
     contract = bytes.fromhex(contracts[CONTRACT].address[2:])
-    name = f"tallystick/{contracts.chain_id}/0x{contract.hex()}"
+    name = origin_of(contracts.chain_id, contract)
     key = load_key(settings.data_directory / "log-key")
     return LogConfig(
         contracts.chain_id,

@@ -13,6 +13,7 @@ from backend.provenance import repository as events
 from backend.provenance.capture import NO_ACCOUNT
 from backend.provenance.epcis.values import encode, loads
 from backend.provenance.log import repository, service
+from backend.provenance.log.notes import cosignature_of
 from backend.provenance.tables import AnchoredHead, LogState, ReceivedDocument, RecordedEvent
 from backend.verifier import evidence, logmap
 from backend.verifier.leaf import decode
@@ -21,8 +22,10 @@ from backend.verifier.ledger import Head
 _JSON = frozenset({"application/json", "application/ld+json"})
 
 
-async def gather(session: AsyncSession, ledger_id: UUID, rows: Sequence[RecordedEvent]) -> evidence.Log:
-    """What proves these events, as of the newest head on the chain that covers them.
+async def gather(
+    session: AsyncSession, ledger_id: UUID, rows: Sequence[RecordedEvent], *, origin: str
+) -> evidence.Log:
+    """What proves these events, as of the newest head on the chain that covers them. `origin` names the log.
 
     Events whose body was erased, or that no head covers yet, are left out: nothing could be proved of them.
     """
@@ -34,13 +37,15 @@ async def gather(session: AsyncSession, ledger_id: UUID, rows: Sequence[Recorded
     documents = await events.documents(session, ledger_id, (row.document_id for row in covered))
     usable = {key: each for key, each in documents.items() if each.body is not None and each.salt is not None}
     order = {key: place for place, key in enumerate(usable)}
+    paths = await service.inclusions(session, ledger_id, (row.sequence for row in covered), head.size)
     recorded = [
-        await _recorded(session, ledger_id, row, head.size, usable[row.document_id], order[row.document_id])
+        _recorded(row, paths[row.sequence], usable[row.document_id], order[row.document_id])
         for row in covered
         if row.document_id in usable
     ]
     first = min((row.sequence for row in covered), default=head.size)
     around = await repository.anchored_around(session, ledger_id, first)
+    witnessed = await repository.cosignatures(session, ledger_id, head.size)
     answers, nodes = await _map(session, ledger_id, state, head, covered)
     return evidence.Log(
         heads=tuple(_head(each) for each in around.covering),
@@ -50,6 +55,8 @@ async def gather(session: AsyncSession, ledger_id: UUID, rows: Sequence[Recorded
         map_secret=bytes.fromhex(state.map_secret[2:]),
         map_nodes=nodes,
         map_answers=tuple(answers),
+        checkpoint=service.checkpoint_text(origin, head),
+        cosignatures=dict(cosignature_of(line) for line in witnessed),
     )
 
 
@@ -72,15 +79,9 @@ def _capture(document: ReceivedDocument) -> evidence.Capture:
     )
 
 
-async def _recorded(
-    session: AsyncSession,
-    ledger_id: UUID,
-    row: RecordedEvent,
-    size: int,
-    document: ReceivedDocument,
-    capture: int,
+def _recorded(
+    row: RecordedEvent, path: Sequence[bytes], document: ReceivedDocument, capture: int
 ) -> evidence.RecordedEvent:
-    path = await service.inclusion(session, ledger_id, row.sequence, size)
     if document.media_type in _JSON:
         return evidence.RecordedEvent(decode(row.leaf), tuple(path), capture)
     event = encode(loads(row.body or "{}") | {"@context": row.context})

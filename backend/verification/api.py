@@ -6,7 +6,6 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend.chain.rpc import Rpc
 from backend.kit.web import CurrentCaller, CurrentLocale, Route, Session
 from backend.verification import service
 from backend.verification.service import Gathered
@@ -71,22 +70,17 @@ class ReportView(View):
     misreported: list[str]
 
 
-def current_rpc(request: Request) -> Rpc:
-    """The application's connection to its nodes."""
-    rpc: Rpc = request.app.state.rpc
-    return rpc
-
-
 async def gathered(
     request: Request,
     receivable_id: UUID,
     session: Session,
     caller: CurrentCaller,
-    rpc: Annotated[Rpc, Depends(current_rpc)],
 ) -> Gathered:
     """The evidence about the claim in the path."""
     state = request.app.state
-    return await service.gather(session, caller, rpc, state.contracts, state.invoice_evidence, receivable_id)
+    return await service.gather(
+        session, caller, state.chain_state, state.contracts, state.invoice_evidence, receivable_id
+    )
 
 
 Evidence = Annotated[Gathered, Depends(gathered)]
@@ -98,7 +92,7 @@ async def verification(evidence: Evidence, locale: CurrentLocale) -> ReportView:
 
     The server vouches for no block: check the bundle against a block hash of your own.
     """
-    answer: dict[str, Any] = report.to_json(evidence.report(), locale)
+    answer: dict[str, Any] = report.to_json(evidence.report, locale)
     return ReportView.model_validate(answer)
 
 

@@ -1,13 +1,13 @@
 """Fetches from a node exactly the state the checks read, with proofs.
 
-Nobody lists the storage slots: the checks are run on what is there, what they miss is fetched, and again,
-until they miss nothing (`verifier.storage.Explorer`).
+Nobody lists the storage slots: what reads them is run on what is there, what it misses is fetched, and again,
+until it misses nothing (`verifier.storage.Explorer`).
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from backend.chain.rpc import NodeError, Rpc
 from backend.kit.problems import Problem
@@ -15,8 +15,14 @@ from backend.verifier import evm, header
 from backend.verifier.ledger import Ledger
 from backend.verifier.storage import Explorer
 
+T = TypeVar("T")
+
 _ROUNDS = 16
 """More than the longest chain of questions: a list's length, its items, what they point to."""
+_KEPT = 4
+"""Blocks whose state is remembered: the index moves on every few seconds."""
+_MOST_NODES = 100_000
+"""Nodes remembered of a block, some 50 MB; then it is begun anew."""
 
 
 class StateUnavailable(Problem):
@@ -25,13 +31,83 @@ class StateUnavailable(Problem):
     status, code = 503, "verification-state-unavailable"
 
 
-@dataclass(frozen=True)
-class ProvedState:
-    """A block, and trie nodes under its state root by their hash."""
+@dataclass(slots=True)
+class BlockState:
+    """What is known of one block: header, code, and trie nodes under its state root by their hash.
+
+    Nothing in it can go stale, so it serves every question about the block.
+    """
 
     block: header.Header
-    nodes: Mapping[bytes, bytes]
     code: Mapping[str, bytes]
+    nodes: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class ChainState:
+    """State of the ledger's contracts with proofs, from the node, and what of it is known already."""
+
+    def __init__(self, rpc: Rpc, chain_id: int, contracts: Mapping[str, bytes]) -> None:
+        self._rpc, self._chain_id, self._contracts = rpc, chain_id, contracts
+        self._known: dict[str, BlockState] = {}
+
+    async def at(self, block_hash: str) -> BlockState:
+        """What is known of a block; its header and the contracts' code at least. Raises StateUnavailable."""
+        found = self._known.get(block_hash)
+        if found is None or len(found.nodes) > _MOST_NODES:
+            block = await read_block(self._rpc, block_hash)
+            found = BlockState(block, await self._code(block.number))
+            for old in list(self._known)[: 1 - _KEPT]:
+                del self._known[old]
+            self._known[block_hash] = found
+        return found
+
+    async def prove(self, state: BlockState, read: Callable[[Ledger], T]) -> T:
+        """What `read` finds, once all of the contracts' storage that it reads is known.
+
+        `read` is pure, and is run again after each question to the node. Raises StateUnavailable.
+        """
+        for _ in range(_ROUNDS):
+            explorer = Explorer(self._chain_id, state.block.state_root, self._contracts, state.nodes)
+            found = await asyncio.to_thread(read, explorer)
+            wanted = dict(explorer.wanted)
+            if not state.nodes:
+                wanted = {name: wanted.get(name, set()) for name in self._contracts}
+            if not wanted:
+                return found
+            before = len(state.nodes)
+            state.nodes |= await self._proofs(state.block, wanted)
+            if len(state.nodes) == before:
+                break
+        raise StateUnavailable(reason="the node's proofs do not lead to the values")
+
+    async def _proofs(self, block: header.Header, wanted: Mapping[str, set[int]]) -> dict[bytes, bytes]:
+        requests = [
+            (
+                "eth_getProof",
+                [
+                    _hex(self._contracts[name]),
+                    [_hex(evm.word(slot)) for slot in sorted(slots)],
+                    hex(block.number),
+                ],
+            )
+            for name, slots in wanted.items()
+        ]
+        found: dict[bytes, bytes] = {}
+        for answer in await self._rpc.batch(requests):
+            if isinstance(answer, NodeError):
+                raise StateUnavailable(reason=str(answer))
+            for node in _nodes(answer):
+                found[evm.keccak(node)] = node
+        return found
+
+    async def _code(self, number: int) -> Mapping[str, bytes]:
+        requests = [("eth_getCode", [_hex(address), hex(number)]) for address in self._contracts.values()]
+        found = {}
+        for name, answer in zip(self._contracts, await self._rpc.batch(requests), strict=True):
+            if not isinstance(answer, str):
+                raise StateUnavailable(reason=f"no code of {name}: {answer}")
+            found[name] = bytes.fromhex(answer[2:])
+        return found
 
 
 async def read_block(rpc: Rpc, block_hash: str) -> header.Header:
@@ -45,68 +121,12 @@ async def read_block(rpc: Rpc, block_hash: str) -> header.Header:
         raise StateUnavailable(reason=str(error)) from error
 
 
-async def prove(
-    rpc: Rpc,
-    chain_id: int,
-    contracts: Mapping[str, bytes],
-    block: header.Header,
-    read: Callable[[Ledger], object],
-) -> ProvedState:
-    """Everything that `read` reads of the contracts at the block. `read` is pure and is run several times."""
-    code = await _code(rpc, contracts, block.number)
-    nodes: dict[bytes, bytes] = {}
-    for _ in range(_ROUNDS):
-        explorer = Explorer(chain_id, block.state_root, contracts, nodes)
-        await asyncio.to_thread(read, explorer)
-        wanted = explorer.wanted if nodes else {name: explorer.wanted.get(name, set()) for name in contracts}
-        if not wanted:
-            return ProvedState(block, nodes, code)
-        before = len(nodes)
-        nodes |= await _proofs(rpc, contracts, block, wanted)
-        if len(nodes) == before:
-            break
-    raise StateUnavailable(reason="the node's proofs do not lead to the values")
-
-
-async def _proofs(
-    rpc: Rpc, contracts: Mapping[str, bytes], block: header.Header, wanted: Mapping[str, set[int]]
-) -> dict[bytes, bytes]:
-    requests = [
-        (
-            "eth_getProof",
-            [
-                "0x" + contracts[name].hex(),
-                [_hex(evm.word(slot)) for slot in sorted(slots)],
-                hex(block.number),
-            ],
-        )
-        for name, slots in wanted.items()
-    ]
-    found: dict[bytes, bytes] = {}
-    for answer in await rpc.batch(requests):
-        if isinstance(answer, NodeError):
-            raise StateUnavailable(reason=str(answer))
-        for node in _nodes(answer):
-            found[evm.keccak(node)] = node
-    return found
-
-
 def _nodes(answer: Any) -> list[bytes]:
     try:
         paths = [answer["accountProof"], *(slot["proof"] for slot in answer["storageProof"])]
         return [bytes.fromhex(node[2:]) for path in paths for node in path]
     except (KeyError, TypeError, ValueError) as error:
         raise StateUnavailable(reason="eth_getProof gave no proof") from error
-
-
-async def _code(rpc: Rpc, contracts: Mapping[str, bytes], number: int) -> Mapping[str, bytes]:
-    requests = [("eth_getCode", [_hex(address), hex(number)]) for address in contracts.values()]
-    found = {}
-    for name, answer in zip(contracts, await rpc.batch(requests), strict=True):
-        if not isinstance(answer, str):
-            raise StateUnavailable(reason=f"no code of {name}: {answer}")
-        found[name] = bytes.fromhex(answer[2:])
-    return found
 
 
 def _hex(value: bytes) -> str:

@@ -25,13 +25,14 @@ async def gather(
     *,
     seller: UUID,
     buyer: UUID,
+    origin: str,
 ) -> evidence.Log:
     """Everything the log holds of the documents an invoice names, with proofs under the newest head."""
     linked = await events_for_references(
         session, ledger_id, references, seller_party_id=seller, buyer_party_id=buyer
     )
     rows = await _with_their_own(session, ledger_id, [each.row for each in linked], seller)
-    return await proofs.gather(session, ledger_id, rows[:MOST_EVENTS])
+    return await proofs.gather(session, ledger_id, rows[:MOST_EVENTS], origin=origin)
 
 
 async def _with_their_own(

@@ -1,6 +1,7 @@
 """Evidence about one claim, from the rooms below and the chain; then the verifier's answer, or the bundle."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from uuid import UUID
@@ -17,13 +18,16 @@ from backend.kit.problems import Problem
 from backend.kit.sparse import MapProof
 from backend.parties import repository as party_rows
 from backend.parties import service as parties
+from backend.provenance.config import origin_of
 from backend.receivables import reading
 from backend.receivables import repository as receivables
 from backend.receivables.repository import ReceivableRecord
-from backend.verification import chain_state, events
-from backend.verifier import bundle, checks, evidence, report, writer
+from backend.verification import events
+from backend.verification.chain_state import ChainState
+from backend.verifier import bundle, evidence, evm, report, writer
 from backend.verifier.ledger import Ledger
 from backend.verifier.policy import DEFAULT, Policy
+from backend.verifier.result import Ends
 from backend.verifier.storage import StoredLedger
 from backend.verifier.terms import Terms
 
@@ -70,21 +74,56 @@ class Gathered:
     evidence: evidence.Evidence
     nodes: Mapping[bytes, bytes]
 
-    def report(self, policy: Policy = DEFAULT) -> report.Report:
-        """Every check answered. The server vouches for no block: that is the reader's to do."""
-        return report.run(self.evidence, policy)
+    report: report.Report
+    """Every check answered. The server vouches for no block: that is the reader's to do."""
+    policy: Policy
 
-    def bundle(self, policy: Policy = DEFAULT) -> bytes:
+    def bundle(self) -> bytes:
         """The one file from which the reader can do the same."""
-        outcomes = {result.check: result.outcome.value for result in self.report(policy).results}
+        outcomes = {result.check: result.outcome.value for result in self.report.results}
         pairs = dict.fromkeys(self.evidence.log.map_nodes.values())
-        return writer.write(self.evidence, self.nodes.values(), pairs, policy, outcomes)
+        return writer.write(self.evidence, self._rests_on(), pairs, self.policy, outcomes)
+
+    def _rests_on(self) -> Sequence[bytes]:
+        """The nodes that the checks need, of all that is known of the block."""
+        used: dict[bytes, bytes] = {}
+        found = self.evidence
+        ledger = StoredLedger(
+            found.chain_id, found.header.state_root, found.contracts, _Noting(self.nodes, used)
+        )
+        report.run(replace(found, ledger=ledger), self.policy)
+        return list(used.values())
+
+
+class _Noting(dict[bytes, bytes]):
+    """Nodes that note which of them were asked for."""
+
+    def __init__(self, nodes: Mapping[bytes, bytes], used: dict[bytes, bytes]) -> None:
+        self._nodes, self._used = nodes, used
+
+    def get(self, key: bytes, default: Any = None) -> Any:
+        found = self._nodes.get(key, default)
+        if found is not None:
+            self._used[key] = found
+        return found
+
+
+def state_of(rpc: Rpc, contracts: Contracts) -> ChainState:
+    """The state of the ledger's contracts that reports rest on, for all requests of this process."""
+    return ChainState(rpc, contracts.chain_id, addresses_of(contracts))
+
+
+def addresses_of(contracts: Contracts) -> Mapping[str, bytes]:
+    """The contracts whose state the checks read; those that are not deployed are left out."""
+    return {
+        name: bytes.fromhex(contracts[name].address[2:]) for name in bundle.CONTRACTS if name in contracts
+    }
 
 
 async def gather(
     session: AsyncSession,
     caller: Caller,
-    rpc: Rpc,
+    chain: ChainState,
     contracts: Contracts,
     read_invoice: ReadInvoice,
     receivable_id: UUID,
@@ -95,6 +134,7 @@ async def gather(
     position = await history.position(session, caller.ledger_id)
     if position is None or await receivables.state(session, caller.ledger_id, record.chain_id) is None:
         raise NotOnTheLedger()
+    addresses = addresses_of(contracts)
     invoice = await read_invoice(session, caller.ledger_id, record.invoice_id)
     log = await events.gather(
         session,
@@ -102,17 +142,17 @@ async def gather(
         invoice.references,
         seller=record.party_id,
         buyer=record.debtor_party_id,
+        origin=origin_of(contracts.chain_id, addresses["ProvenanceLog"]),
     )
-    addresses = {name: bytes.fromhex(contracts[name].address[2:]) for name in bundle.CONTRACTS}
     moment, terms = int(now().timestamp()), terms_of(record.terms)
     try:
-        block = await chain_state.read_block(rpc, position.hash)
+        state = await chain.at(position.hash)
         found = evidence.Evidence(
             chain_id=contracts.chain_id,
             contracts=addresses,
-            header=block,
+            header=state.block,
             trusted=None,
-            ledger=StoredLedger(contracts.chain_id, block.state_root, addresses, {}),
+            ledger=StoredLedger(contracts.chain_id, state.block.state_root, addresses, {}),
             terms=terms,
             fields=invoice.fields,
             absent=invoice.absent,
@@ -123,18 +163,29 @@ async def gather(
             statements=await _statements(session, caller.ledger_id, record, invoice),
             now=moment,
             made_at=moment,
+            code=state.code,
         )
-
-        def read(ledger: Ledger) -> None:
-            looking = replace(found, ledger=ledger)
-            for check in checks.ALL:
-                check.run(looking, policy)
-
-        proved = await chain_state.prove(rpc, contracts.chain_id, addresses, block, read)
+        with suppress(Ends):  # the checks say what is wrong
+            await chain.prove(state, lambda ledger: _touch(found, ledger))
+        answered = await chain.prove(state, lambda ledger: report.run(replace(found, ledger=ledger), policy))
     except RpcError as error:
         raise ChainUnreachable(reason=str(error)) from error
-    ledger = StoredLedger(contracts.chain_id, block.state_root, addresses, proved.nodes)
-    return Gathered(replace(found, ledger=ledger, code=proved.code), proved.nodes)
+    return Gathered(answered.evidence, state.nodes, answered, policy)
+
+
+def _touch(found: evidence.Evidence, ledger: Ledger) -> None:
+    """Reads what the checks will read, as far as that is known without them: they need not run so often."""
+    debtor, holders = found.terms.debtor, filter(None, [found.holder])
+    ledger.receivable(found.receivable)
+    ledger.head()
+    ledger.fingerprint_keys(found.terms.keySet)
+    for account in {found.terms.supplier, debtor, *holders}:
+        ledger.account(account)
+        ledger.units(found.receivable, account)
+    if found.confirmation is not None:
+        ledger.grants(debtor, evm.word(found.confirmation.signer))
+    for account, key in {(each.leaf.recorder, each.leaf.key_id) for each in found.log.events}:
+        ledger.grants(account, key)
 
 
 def terms_of(message: Mapping[str, Any]) -> Terms:

@@ -142,6 +142,12 @@ def cosigned_at(note: str, name: str, public: bytes) -> int:
     raise NoteError(f"the note has no good cosignature of {name}")
 
 
+def cosignature_of(line: str) -> tuple[str, bytes]:
+    """A witness's line: its name, and its time (8 bytes) with its signature. Raises NoteError."""
+    _, ((name, payload), *_) = split_note(f"\n\n{line}\n")
+    return name, payload[_KEY_ID:]
+
+
 def _good(public: bytes, signature: bytes, signed: bytes) -> bool:
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, signed)

@@ -1,7 +1,7 @@
 """Appending to the log, and what it can prove of itself."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from backend.provenance.config import LogConfig
 from backend.provenance.log import repository, tiles
 from backend.provenance.log.notes import Checkpoint
 from backend.provenance.problems import NotInTree
-from backend.provenance.tables import LogState
+from backend.provenance.tables import AnchoredHead, LogState
 from backend.verifier.leaf import Leaf, filler
 
 
@@ -91,6 +91,19 @@ async def inclusion(session: AsyncSession, ledger_id: UUID, index: int, size: in
     return merkle.inclusion_proof(index, size, nodes)
 
 
+async def inclusions(
+    session: AsyncSession, ledger_id: UUID, indexes: Iterable[int], size: int
+) -> dict[int, list[bytes]]:
+    """The audit paths of several leaves, whose tiles are read once. Raises NotInTree."""
+    await _require(session, ledger_id, size)
+    wanted = sorted(set(indexes))
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < size:
+        raise NotInTree(reason=f"not all of these leaves are among the first {size}")
+    needed = {node for index in wanted for node in merkle.inclusion_nodes(index, size)}
+    nodes = await _nodes(session, ledger_id, sorted(needed))
+    return {index: merkle.inclusion_proof(index, size, nodes) for index in wanted}
+
+
 async def consistency(session: AsyncSession, ledger_id: UUID, old: int, new: int) -> list[bytes]:
     """The proof that the first `new` leaves extend the first `old`. Raises NotInTree."""
     await _require(session, ledger_id, new)
@@ -153,13 +166,18 @@ async def load_paths(
     return store
 
 
+def checkpoint_text(origin: str, head: AnchoredHead) -> str:
+    """A head on the chain as the log and its witnesses sign it (C2SP tlog-checkpoint)."""
+    extensions = (f"map {head.map_root}", f"history {head.history}", f"block {head.block_hash}")
+    return Checkpoint(origin, head.size, bytes.fromhex(head.log_root[2:]), extensions).text()
+
+
 async def checkpoint(session: AsyncSession, ledger_id: UUID, config: LogConfig) -> str:
     """The newest head that is on the chain, or before the first the present one, as a signed note."""
     head = await repository.newest_anchored(session, ledger_id)
     state = await repository.state(session, ledger_id)
     if head is not None:
-        extensions = (f"map {head.map_root}", f"history {head.history}", f"block {head.block_hash}")
-        text = Checkpoint(config.origin, head.size, bytes.fromhex(head.log_root[2:]), extensions).text()
+        text = checkpoint_text(config.origin, head)
         lines = await repository.cosignatures(session, ledger_id, head.size)
         return config.signer.sign(text) + "".join(f"{line}\n" for line in lines)
     size = state.size if state else 0

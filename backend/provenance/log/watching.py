@@ -123,5 +123,5 @@ def _look(source: Api, node: Node, folder: Path, signer: Signer | None) -> str:
 
 
 def _public_key(verifier_key: str) -> bytes:
-    encoded = verifier_key.rpartition("+")[2]
+    encoded = verifier_key.split("+", 2)[2]  # Base64 has a + of its own
     return base64.b64decode(encoded + "=" * (-len(encoded) % 4))[1:]

@@ -1,10 +1,11 @@
 """The goods behind the claim, by the events about them: ordered, held, shipped, received, and how much."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import unquote
 
@@ -63,12 +64,13 @@ def _about(found: Iterable[Recorded], kinds: tuple[str, ...], number: str | None
 class Story:
     """The events that belong to the invoice, by the numbers it gives."""
 
-    ordered: list[Recorded]
-    despatched: list[Recorded]
-    received: list[Recorded]
-    all: tuple[Recorded, ...]
+    ordered: Sequence[Recorded]
+    despatched: Sequence[Recorded]
+    received: Sequence[Recorded]
+    all: Sequence[Recorded]
 
 
+@lru_cache(maxsize=4)
 def _story(evidence: Evidence) -> Story:
     found = record.events(evidence)
     ordered = _about(found, ORDERS, document.field_of(evidence, document.ORDER))

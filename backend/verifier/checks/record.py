@@ -72,7 +72,7 @@ def events(evidence: Evidence) -> tuple[Recorded, ...]:
 @lru_cache(maxsize=4)
 def _proved(log: Log, ledger: Ledger, present: Head, signed_for: tuple[int, bytes]) -> tuple[Recorded, ...]:
     log_id = ledger.log_id()
-    opened = [_open(each, log_id, *signed_for) for each in log.captures]
+    opened = _opened(log, log_id, *signed_for)
     found = []
     seen: set[int] = set()
     for index, recorded in enumerate(log.events):
@@ -96,6 +96,11 @@ class _Opened:
     capture: Capture
     hash: bytes
     key: bytes | None
+
+
+@lru_cache(maxsize=8)
+def _opened(log: Log, log_id: bytes, chain_id: int, contract: bytes) -> tuple[_Opened, ...]:
+    return tuple(_open(each, log_id, chain_id, contract) for each in log.captures)
 
 
 def _open(came_in: Capture, log_id: bytes, chain_id: int, contract: bytes) -> _Opened:

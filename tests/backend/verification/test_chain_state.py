@@ -7,7 +7,7 @@ import rlp
 
 from backend.chain.rpc import NodeError
 from backend.verification import chain_state
-from backend.verifier import bundle, checks, evm, layout
+from backend.verifier import bundle, checks, evm, header, layout
 from backend.verifier.storage import StoredLedger
 from tests.backend.verifier import world as w
 
@@ -56,21 +56,54 @@ def gathered():
 
 
 async def prove(node, built, read):
+    """The block's state after all checks were answered from it."""
+    chain = chain_state.ChainState(node, w.CHAIN, w.CONTRACTS)
+    state = chain_state.BlockState(read.header, w.code())
+
     def look(ledger):
         for check in checks.ALL:
             check.run(replace(read, ledger=ledger), built.policy)
 
-    return await chain_state.prove(node, w.CHAIN, w.CONTRACTS, read.header, look)
+    await chain.prove(state, look)
+    return chain, state, look
 
 
 async def test_what_was_fetched_answers_every_check_as_the_whole_state_does():
     node, built, read = gathered()
-    proved = await prove(node, built, read)
-    ledger = StoredLedger(w.CHAIN, read.header.state_root, w.CONTRACTS, proved.nodes)
-    small = replace(read, ledger=ledger, code=proved.code)
+    _, state, _ = await prove(node, built, read)
+    ledger = StoredLedger(w.CHAIN, read.header.state_root, w.CONTRACTS, state.nodes)
+    small = replace(read, ledger=ledger)
     answers = {check.name: check.run(small, built.policy).outcome.value for check in checks.ALL}
     assert answers == built.outcomes()
     assert node.asked <= 8 * len(w.CONTRACTS)
+
+
+async def test_what_is_known_of_a_block_is_not_asked_for_again():
+    node, built, read = gathered()
+    chain, state, look = await prove(node, built, read)
+    asked = node.asked
+    await chain.prove(state, look)
+    assert node.asked == asked
+
+
+async def test_header_and_code_of_a_block_are_fetched_once():
+    node, _, read = gathered()
+    calls = []
+
+    async def call(method, *params):
+        calls.append(params)
+        fields = dict(zip(header.FIELDS, evm.decode(read.header.encoded), strict=False))
+        return {
+            name: hex(int.from_bytes(value)) if name in header.QUANTITIES else "0x" + value.hex()
+            for name, value in fields.items()
+        } | {"hash": params[0]}
+
+    node.call = call
+    chain = chain_state.ChainState(node, w.CHAIN, w.CONTRACTS)
+    first = await chain.at("0x" + read.header.hash.hex())
+    assert first is await chain.at("0x" + read.header.hash.hex())
+    assert len(calls) == 1
+    assert dict(first.code) == w.code()
 
 
 @pytest.mark.parametrize(

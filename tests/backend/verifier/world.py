@@ -223,6 +223,25 @@ def world():
     return made
 
 
+def troubled():
+    """A claim about which much is wrong: here a forger has something to gain."""
+    made = world()
+    made.fields["BT-115"] = "11899.99"
+    made.fields["BG-25/0/BT-129"] = "50"
+    made.record([event("receiving", day=4) | {"errorDeclaration": {}}], DEBTOR, "debtor")
+    made.hidden_events.append(event("shipping", day=9, transactions=[("desadv", "DA-12")]))
+    made.captures[1] = (made.captures[1][0], CARRIER, None, *made.captures[1][3:])
+    return made
+
+
+def another():
+    """Another claim on the same ledger, with other events."""
+    made = world()
+    made.fields["BT-1"] = "R-9"
+    made.record([event("inspecting", day=5)], SUPPLIER, "supplier")
+    return made
+
+
 def _check_digit(digits):
     total = sum(int(d) * (1 if place % 2 else 3) for place, d in enumerate(digits))
     return str(-total % 10)
