@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     ForeignKey,
     Index,
     LargeBinary,
@@ -174,7 +175,7 @@ class FingerprintKeySet(Base):
     __tablename__ = "fingerprint_key_sets"
 
     ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
-    key_set: Mapped[int] = mapped_column(primary_key=True)
+    key_set: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     keys: Mapped[list[str]] = mapped_column(Json)
 
 

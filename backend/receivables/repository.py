@@ -163,7 +163,7 @@ class SettlementCurrency(Base):
     __tablename__ = "settlement_currencies"
 
     ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
-    number: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     token: Mapped[str] = mapped_column(Address)
     code: Mapped[str] = mapped_column(String(3))
     exponent: Mapped[int]

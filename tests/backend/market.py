@@ -283,6 +283,12 @@ async def market(
     world.app.state.read_invoice = read_invoice
     monkeypatch.setattr(receivables, "mark_in_use", mark_in_use)
     await market.happened(
-        "Receivables", "CurrencyAdmitted", currency=1, token=TOKEN, code="0x455552", exponent=4, minimum=100
+        "Receivables",
+        "CurrencyAdmitted",
+        currency=2**32 - 1,
+        token=TOKEN,
+        code="0x455552",
+        exponent=4,
+        minimum=100,
     )
     return market
