@@ -26,7 +26,9 @@ class LeaseLost(Exception):
 async def take_lease(session: AsyncSession, ledger_id: UUID, signer: str, holder: str) -> Lane | None:
     """The lane, leased to `holder` for a while; None if another holder's lease still runs."""
     moment = now()
-    free = or_(Lane.holder == holder, Lane.holder.is_(None), Lane.leased_until < moment)
+    # A lease that ends later than any given now was given by a clock that has been set back since.
+    over = or_(Lane.leased_until < moment, Lane.leased_until > moment + LEASE)
+    free = or_(Lane.holder == holder, Lane.holder.is_(None), over)
     result = await session.execute(
         update(Lane)
         .where(Lane.ledger_id == ledger_id, Lane.signer == signer, free)
@@ -52,7 +54,7 @@ async def holds_for_long(session: AsyncSession, ledger_id: UUID, signer: str, ho
     lane = await _lane(session, ledger_id, signer)
     if lane is None or lane.holder != holder or lane.leased_until is None:
         return False
-    return lane.leased_until > now() + LEASE / 2
+    return LEASE / 2 < lane.leased_until - now() <= LEASE
 
 
 async def release(session: AsyncSession, ledger_id: UUID, signer: str, holder: str) -> None:
@@ -99,6 +101,17 @@ async def queue(
         .limit(limit)
     )
     return (await session.scalars(statement)).all()
+
+
+async def anything_waits(session: AsyncSession, ledger_id: UUID, skip: Sequence[UUID] = ()) -> bool:
+    """Whether there are operations without a transaction."""
+    statement = select(Operation.id).where(
+        Operation.ledger_id == ledger_id,
+        Operation.status == "pending",
+        Operation.transaction_id.is_(None),
+        Operation.id.not_in(skip),
+    )
+    return await session.scalar(statement.limit(1)) is not None
 
 
 async def allocate(session: AsyncSession, lane: Lane, parcels: Sequence[Parcel]) -> Sequence[Transaction]:

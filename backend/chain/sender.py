@@ -9,6 +9,7 @@ open while it waits for a node. One worker at a time allocates from a lane (chai
 
 import logging
 import re
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Sender:
         self.database, self.rpc, self.contracts = database, rpc, contracts
         self.signer, self.policy, self.holder = signer, policy, holder
         self.ledger_id = contracts.ledger_id
-        self._later: dict[UUID, tuple[datetime, int]] = {}
+        self._later: dict[UUID, tuple[float, int]] = {}
         self.tracker = Tracker(database, rpc, contracts, signer.address, policy.finality)
 
     async def step(self) -> bool:
@@ -78,6 +79,11 @@ class Sender:
             await self._sign_allocated()
             await self._broadcast()
         return moved
+
+    async def has_work(self) -> bool:
+        """Whether operations wait that nobody has taken yet."""
+        async with self.database.reading() as session:
+            return await lanes.anything_waits(session, self.ledger_id, self._put_off())
 
     async def release(self) -> None:
         """Lets another worker take over at once."""
@@ -145,18 +151,15 @@ class Sender:
         results = await self._simulate(waiting)
         candidates: list[Candidate] = []
         refused: list[tuple[Operation, Revert]] = []
-        moment = now()
         for operation, result in zip(waiting, results, strict=True):
-            if operation.expires_at is not None and operation.expires_at <= moment:
-                refused.append((operation, Revert("Expired", {"deadline": str(operation.expires_at)}, "0x")))
-            elif isinstance(result, Revert):
+            if isinstance(result, Revert):
                 refused.append((operation, result))
             elif isinstance(result, int):
                 call = outbox.call_of(operation)
                 candidates.append(Candidate(operation.id, call, result, alone=operation.tries > 0))
                 self._later.pop(operation.id, None)
             else:
-                self._try_later(operation.id, moment)
+                self._try_later(operation.id)
         limit = min(packing.PACK_GAS, await self._block_gas())
         parcels = packing.pack(self.contracts, candidates, limit)[:room]
         async with self.database.transaction() as session:
@@ -170,13 +173,12 @@ class Sender:
 
     def _put_off(self) -> list[UUID]:
         """Operations that no node could judge a moment ago; the rest does not wait for them."""
-        moment = now()
+        moment = time.monotonic()
         return [each for each, (due, _) in self._later.items() if due > moment]
 
-    def _try_later(self, operation_id: UUID, moment: datetime) -> None:
-        _, times = self._later.get(operation_id, (moment, 0))
-        pause = timedelta(seconds=min(2**times, 300))
-        self._later[operation_id] = (moment + pause, times + 1)
+    def _try_later(self, operation_id: UUID) -> None:
+        _, times = self._later.get(operation_id, (0.0, 0))
+        self._later[operation_id] = (time.monotonic() + min(2**times, 300), times + 1)
 
     async def _simulate(self, waiting: Sequence[Operation]) -> list[int | Revert | RpcError]:
         """For each operation the gas it takes, or why it would fail; a failing node is neither."""
@@ -267,7 +269,7 @@ class Sender:
             if not (known := forms[transaction.id]):
                 continue
             latest = known[-1]
-            if latest.last_sent_at is None or latest.last_sent_at + self.policy.resend_after <= moment:
+            if latest.last_sent_at is None or _apart(moment, latest.last_sent_at) >= self.policy.resend_after:
                 due.append((transaction, latest))
         if not due:
             return False
@@ -325,7 +327,7 @@ class Sender:
             )
             empty = (transaction.freeing or wanted) and not latest.empty
             underpriced = bool(latest.last_answer) and _asks_for_more(latest.last_answer or "")
-            stuck = place == 0 and latest.signed_at + self.policy.replace_after <= moment
+            stuck = place == 0 and _apart(moment, latest.signed_at) >= self.policy.replace_after
             if empty or underpriced or stuck:
                 changed |= await self._replace(transaction, latest, empty=empty or latest.empty)
         return changed
@@ -348,6 +350,12 @@ class Sender:
             session.add(self._attempt(row, form, offered, empty=empty))
             await lanes.note(session, [row.id], row.status, "free-nonce" if empty else "replace", now())
         return True
+
+
+def _apart(one: datetime, other: datetime) -> timedelta:
+    """The time between two moments. A moment still to come was noted by a clock that was set back since; what
+    waits for it must not wait for the clock to get there again."""
+    return abs(one - other)
 
 
 def _asks_for_more(text: str) -> bool:

@@ -145,7 +145,7 @@ async def test_an_expired_action_is_not_sent(database, deployed, sender):
     await drive(sender)
 
     operation = await read(database, operation_id)
-    assert (operation.status, operation.error["name"]) == ("failed", "Expired")
+    assert (operation.status, operation.error["name"]) == ("failed", "ActionExpired")
 
 
 class Killed(Exception):
