@@ -119,12 +119,14 @@ class Ledger:
 def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     """Every room's work beside the requests."""
     shared = (ledger.settings, ledger.database, ledger.rpc, ledger.contracts)
-    loops = [work.sender_loop(*shared, signer), work.indexer_loop(*shared, projections())]
+    sender, indexer = work.sender_loop(*shared, signer), work.indexer_loop(*shared, projections())
+    courier = Courier(ledger.database, allow_private=ledger.settings.allow_private_webhooks)
+    webhooks = Loop("webhooks", courier.step, idle=1.0, rest=4.0, due=courier.has_work)
+    loops = [sender, indexer, webhooks]
+    sender.wakes, indexer.wakes = [indexer, webhooks], [sender, webhooks]
     if (log := log_config(ledger.settings, ledger.contracts)) is not None:
         loops.append(anchor_loop(ledger.database, ledger.contracts, log))
         loops.append(subscription_loop(ledger.database, ledger.contracts.ledger_id))
-    courier = Courier(ledger.database, allow_private=ledger.settings.allow_private_webhooks)
-    loops.append(Loop("webhooks", courier.step, idle=1.0))
     return Loops(loops)
 
 

@@ -35,10 +35,19 @@ def policy_of(settings: Settings) -> Policy:
 def sender_loop(
     settings: Settings, database: Database, rpc: Rpc, contracts: Contracts, signer: Signer
 ) -> Loop:
-    """Sends what waits in the outbox."""
+    """Sends what waits in the outbox. Nothing in it can be missed while it rests: new operations are looked
+    for, new blocks wake it, and its lease outlasts its longest pause."""
     holder = f"{socket.gethostname()[:20]}:{os.getpid()}:{uuid7().hex[-12:]}"
     sender = Sender(database, rpc, contracts, signer, policy_of(settings), holder)
-    return Loop("sender", sender.step, idle=0.2, on_stop=sender.release, expected=(LeaseLost,))
+    return Loop(
+        "sender",
+        sender.step,
+        idle=0.2,
+        rest=5.0,
+        due=sender.has_work,
+        on_stop=sender.release,
+        expected=(LeaseLost,),
+    )
 
 
 def indexer_loop(
@@ -54,7 +63,12 @@ def indexer_loop(
         local_chain=settings.local_chain,
     )
 
-    async def step() -> bool:
-        return (await indexer.step()).lag > 0
+    before = -1
 
-    return Loop("indexer", step, idle=0.3, expected=(CursorMoved,))
+    async def step() -> bool:
+        nonlocal before
+        progress = await indexer.step()
+        moved, before = progress.indexed != before, progress.indexed
+        return moved or progress.lag > 0
+
+    return Loop("indexer", step, idle=0.25, rest=1.0, expected=(CursorMoved,))

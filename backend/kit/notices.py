@@ -120,10 +120,16 @@ class Courier:
         sent = await self._deliver()
         return copied or sent
 
-    async def _copy(self) -> bool:
+    async def has_work(self) -> bool:
+        """Whether there are notices nobody has looked at; what is to be tried again is found by `step`."""
         async with self.database.reading() as session:
-            if await session.scalar(select(Notice.id).where(Notice.copied_at.is_(None)).limit(1)) is None:
-                return False
+            return (
+                await session.scalar(select(Notice.id).where(Notice.copied_at.is_(None)).limit(1)) is not None
+            )
+
+    async def _copy(self) -> bool:
+        if not await self.has_work():
+            return False
         async with self.database.transaction() as session:
             statement = select(Notice).where(Notice.copied_at.is_(None)).order_by(Notice.id).limit(_FAN_OUT)
             notices = (await session.scalars(statement.with_for_update(skip_locked=True))).all()

@@ -1,4 +1,5 @@
 import asyncio
+from itertools import pairwise
 
 import pytest
 
@@ -69,6 +70,57 @@ async def test_expected_errors_are_no_failures():
     await loops.stop()
 
     assert loop.failures == 0
+
+
+async def test_a_loop_without_work_rests_longer_and_longer():
+    steps = []
+
+    async def step() -> bool:
+        steps.append(asyncio.get_running_loop().time())
+        return False
+
+    loops = Loops([Loop("one", step, idle=0.02, rest=0.2)])
+    loops.start()
+    await asyncio.sleep(0.7)
+    await asyncio.wait_for(loops.stop(), 0.1)
+
+    pauses = [later - earlier for earlier, later in pairwise(steps)]
+    assert len(steps) < 10, "with the first pause alone it would be 35"
+    assert pauses[0] < 0.1
+    assert max(pauses) >= 0.19
+
+
+async def test_work_ends_a_rest_at_once():
+    """Whoever makes work wakes the one who does it; what other processes make is asked for."""
+    done, waiting = [], []
+
+    async def make() -> bool:
+        done.append("made")
+        return len(done) == 1
+
+    async def take() -> bool:
+        done.append("taken")
+        return False
+
+    async def ask() -> bool:
+        return bool(waiting)
+
+    taker = Loop("taker", take, idle=30)
+    asker = Loop("asker", take, idle=0.02, rest=30, due=ask)
+    loops = Loops([taker, asker])
+    loops.start()
+    await asyncio.sleep(0.2)
+    done.clear()
+    maker = Loops([Loop("maker", make, idle=30, wakes=[taker])])
+    maker.start()
+    await asyncio.sleep(0.1)
+    assert done.count("taken") == 1
+    waiting.append(1)
+    await asyncio.sleep(0.1)
+    await maker.stop()
+    await loops.stop()
+
+    assert done.count("taken") > 1
 
 
 async def test_a_dead_loop_is_named():
