@@ -213,6 +213,6 @@ async def test_metrics_say_what_the_ledger_does(world, app, database, contracts)
 
     assert 'tallystick_operations{status="pending"} 1.0' in text
     assert 'tallystick_operations{status="failed"} 0.0' in text
-    assert "tallystick_outbox_oldest_seconds 0.0" not in text
+    assert "tallystick_outbox_oldest_seconds 0.0\n" not in text
     labels = 'method="GET",route="/v1/operations/{operation_id}",status="404"'
     assert f"tallystick_request_seconds_count{{{labels}}} 1.0" in text
