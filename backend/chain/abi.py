@@ -15,6 +15,8 @@ from eth_abi.registry import registry
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
+from backend.chain import layout
+
 _codec = ABICodec(registry)
 
 
@@ -64,17 +66,49 @@ class Item:
 
         An indexed argument of a dynamic type is its hash: more is not on the chain.
         """
+        if len(topics) != self._indexed + 1:
+            raise AbiError(f"{self.name} has {self._indexed} indexed arguments, the log {len(topics) - 1}")
+        if self._layout is None:
+            return self._decode_dynamic(topics, data)
+        places, size = self._layout
+        if len(data) < size or any(len(topic) != layout.WORD for topic in topics):
+            raise AbiError(f"{self.name}: the log is too short")
+        sources = (data, *topics[1:])
+        try:
+            return {name: read(sources[source], at) for name, read, source, at in places}
+        except layout.LayoutError as error:
+            raise AbiError(f"{self.name}: {error}") from error
+
+    def _decode_dynamic(self, topics: Sequence[bytes], data: bytes) -> dict[str, Any]:
         indexed = [given for given in self.inputs if given.get("indexed")]
-        if len(topics) != len(indexed) + 1:
-            raise AbiError(f"{self.name} has {len(indexed)} indexed arguments, the log {len(topics) - 1}")
         found: dict[str, Any] = {}
         for given, topic in zip(indexed, topics[1:], strict=True):
-            dynamic = given["type"] in ("string", "bytes", "tuple") or given["type"].endswith("]")
-            shape = {"name": given["name"], "type": "bytes32"} if dynamic else given
-            found |= decode_values([shape], topic)
+            found |= decode_values([_in_topic(given)], topic)
         rest = decode_values([given for given in self.inputs if not given.get("indexed")], data)
         by_name = found | rest
         return {given["name"]: by_name[given["name"]] for given in self.inputs}
+
+    @cached_property
+    def _indexed(self) -> int:
+        return sum(1 for given in self.inputs if given.get("indexed"))
+
+    @cached_property
+    def _layout(self) -> tuple[list[tuple[str, layout.Reader, int, int]], int] | None:
+        """Where each argument of an event stands: its name and reader, in which topic (0: in the data) and
+        at which byte; and the data's size. None if one has no fixed place."""
+        places: list[tuple[str, layout.Reader, int, int]] = []
+        topic = at = 0
+        for given in self.inputs:
+            found = layout.reader(_in_topic(given) if given.get("indexed") else given)
+            if found is None:
+                return None
+            if given.get("indexed"):
+                topic += 1
+                places.append((given["name"], found[0], topic, 0))
+            else:
+                places.append((given["name"], found[0], 0, at))
+                at += found[1]
+        return places, at
 
 
 class Abi:
@@ -139,6 +173,13 @@ def decode_values(shapes: Sequence[Mapping[str, Any]], data: bytes) -> dict[str,
         shape.get("name") or str(place): _from_codec(shape, value)
         for place, (shape, value) in enumerate(zip(shapes, values, strict=True))
     }
+
+
+def _in_topic(shape: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a topic holds of an indexed argument: the hash of a dynamic one, of an array or of a struct."""
+    kind = shape["type"]
+    dynamic = kind in ("string", "bytes", "tuple") or kind.endswith("]")
+    return {"name": shape["name"], "type": "bytes32"} if dynamic else shape
 
 
 def _type(shape: Mapping[str, Any]) -> str:

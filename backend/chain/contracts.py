@@ -127,7 +127,7 @@ class Contracts:
         anchor = self._by_name["Participants"].address
         self.ledger_id = uuid5(NAMESPACE_URL, f"tallystick:{chain_id}:{first_hash}:{anchor}")
         """The same for everybody who reads this deployment, and another after a local chain began anew."""
-        self._by_address = {contract.address: contract for contract in contracts}
+        self._by_address = {contract.address.lower(): contract for contract in contracts}
 
     def __getitem__(self, name: str) -> Contract:
         """The contract called `name`; KeyError if this deployment has none."""
@@ -139,11 +139,11 @@ class Contracts:
     @property
     def addresses(self) -> list[str]:
         """Where events may come from."""
-        return list(self._by_address)
+        return [contract.address for contract in self._by_name.values()]
 
     def at(self, place: str) -> Contract | None:
         """The contract at an address as a node writes it, if it is one of ours."""
-        return self._by_address.get(address(place.lower()))
+        return self._by_address.get(place.lower())
 
     def domain(self, name: str) -> dict[str, Any]:
         """The EIP-712 domain of a contract. Raises ValueError if it checks no signatures."""

@@ -7,16 +7,30 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, tuple_, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain import lanes
 from backend.chain.projections import Event, Projection
 from backend.chain.repository import ChainBlock, ChainCursor, ChainEvent, ChainEventKey
+from backend.kit import bulk
 from backend.kit.clock import now
 
-_CHUNK = 400
+_KEYS = 5_000
+"""Keys folded at once."""
+_EVENT = (
+    ChainEvent.contract,
+    ChainEvent.name,
+    ChainEvent.args,
+    ChainEvent.address,
+    ChainEvent.block_number,
+    ChainEvent.block_hash,
+    ChainEvent.block_time,
+    ChainEvent.tx_hash,
+    ChainEvent.log_index,
+)
+"""The columns of an `Event`, in its order."""
 Touched = Mapping[str, set[str]]
 """For each projection, by name, the keys whose rows may have changed."""
 
@@ -139,45 +153,42 @@ async def headers_down_from(session: AsyncSession, ledger_id: UUID, number: int)
 
 
 async def add_events(
-    session: AsyncSession, ledger_id: UUID, projections: Iterable[Projection], events: Sequence[Event]
-) -> Touched:
-    """Stores events and which keys of which projection each concerns; answers the keys."""
-    touched: dict[str, set[str]] = defaultdict(set)
+    session: AsyncSession, ledger_id: UUID, projections: Sequence[Projection], events: Sequence[Event]
+) -> None:
+    """Stores events, which keys of which projection each concerns, and the rows that follow."""
     if not events:
-        return touched
-    rows = [
-        {
-            "ledger_id": ledger_id,
-            "block_number": each.block_number,
-            "log_index": each.log_index,
-            "block_hash": each.block_hash,
-            "block_time": each.block_time,
-            "tx_hash": each.tx_hash,
-            "contract": each.contract,
-            "address": each.address,
-            "name": each.name,
-            "args": dict(each.args),
-        }
-        for each in events
-    ]
-    keys = []
+        return
+    by_key: dict[str, dict[str, list[Event]]] = {projection.name: {} for projection in projections}
     for projection in projections:
+        found = by_key[projection.name]
         for event in events:
             for key in dict.fromkeys(projection.subjects(event)):
-                touched[projection.name].add(key)
-                keys.append(
-                    {
-                        "ledger_id": ledger_id,
-                        "projection": projection.name,
-                        "key": key,
-                        "block_number": event.block_number,
-                        "log_index": event.log_index,
-                    }
-                )
-    await session.execute(insert(ChainEvent), rows)
-    if keys:
-        await session.execute(insert(ChainEventKey), keys)
-    return touched
+                found.setdefault(key, []).append(event)
+    await bulk.prefer_indexes(session)
+    # What is new has just been decoded; only what came before must be read back.
+    before = {name: await events_of(session, ledger_id, name, list(found)) for name, found in by_key.items()}
+    await bulk.insert(session, ChainEvent, [_row(ledger_id, event) for event in events])
+    await bulk.insert(
+        session,
+        ChainEventKey,
+        [
+            {
+                "ledger_id": ledger_id,
+                "projection": name,
+                "key": key,
+                "block_number": event.block_number,
+                "log_index": event.log_index,
+            }
+            for name, found in by_key.items()
+            for key, concerned in found.items()
+            for event in concerned
+        ],
+    )
+    for projection in projections:
+        earlier = before[projection.name]
+        whole = {key: [*earlier.get(key, ()), *new] for key, new in by_key[projection.name].items()}
+        if whole:
+            await projection.rebuild(session, ledger_id, whole)
 
 
 async def remove_events(session: AsyncSession, ledger_id: UUID, *, above: int) -> Touched:
@@ -200,19 +211,21 @@ async def rebuild(
     """Folds every touched key anew from all its events."""
     for projection in projections:
         keys = sorted(touched.get(projection.name, ()))
-        for start in range(0, len(keys), _CHUNK):
-            some = keys[start : start + _CHUNK]
+        for start in range(0, len(keys), _KEYS):
+            some = keys[start : start + _KEYS]
             events = await events_of(session, ledger_id, projection.name, some)
-            for key in some:
-                await projection.rebuild(session, ledger_id, key, events.get(key, []))
+            await projection.rebuild(session, ledger_id, {key: events.get(key, []) for key in some})
 
 
 async def events_of(
     session: AsyncSession, ledger_id: UUID, projection: str, keys: Sequence[str]
 ) -> dict[str, list[Event]]:
-    """All events of these keys, oldest first."""
+    """All stored events of these keys, oldest first."""
+    found: dict[str, list[Event]] = defaultdict(list)
+    if not keys:
+        return found
     statement = (
-        select(ChainEventKey.key, ChainEvent)
+        select(ChainEventKey.key, *_EVENT)
         .join(
             ChainEvent,
             (ChainEvent.ledger_id == ChainEventKey.ledger_id)
@@ -222,13 +235,12 @@ async def events_of(
         .where(
             ChainEventKey.ledger_id == ledger_id,
             ChainEventKey.projection == projection,
-            ChainEventKey.key.in_(keys),
+            bulk.among(session, ChainEventKey.key, keys),
         )
         .order_by(ChainEventKey.block_number, ChainEventKey.log_index)
     )
-    found: dict[str, list[Event]] = defaultdict(list)
-    for key, row in await session.execute(statement):
-        found[key].append(_event(row))
+    for key, *columns in await session.execute(statement):
+        found[key].append(Event(*columns))
     return found
 
 
@@ -251,29 +263,24 @@ async def forget(session: AsyncSession, ledger_id: UUID, projections: Iterable[P
         statement = select(ChainEventKey.key).where(
             ChainEventKey.ledger_id == ledger_id, ChainEventKey.projection == projection.name
         )
-        for key in (await session.scalars(statement.distinct())).all():
-            await projection.rebuild(session, ledger_id, key, [])
+        keys = (await session.scalars(statement.distinct())).all()
+        for start in range(0, len(keys), _KEYS):
+            nothing: dict[str, list[Event]] = {key: [] for key in keys[start : start + _KEYS]}
+            await projection.rebuild(session, ledger_id, nothing)
     for table in (ChainEventKey, ChainEvent, ChainBlock, ChainCursor):
         await session.execute(delete(table).where(table.ledger_id == ledger_id))
 
 
-async def recent(session: AsyncSession, ledger_id: UUID, after: tuple[int, int], limit: int) -> list[Event]:
-    """Events after a place in the chain (block, log index), oldest first: for streams and exports."""
-    place = tuple_(ChainEvent.block_number, ChainEvent.log_index)
-    statement = select(ChainEvent).where(ChainEvent.ledger_id == ledger_id, place > after)
-    ordered = statement.order_by(ChainEvent.block_number, ChainEvent.log_index).limit(limit)
-    return [_event(row) for row in await session.scalars(ordered)]
-
-
-def _event(row: ChainEvent) -> Event:
-    return Event(
-        contract=row.contract,
-        name=row.name,
-        args=row.args,
-        address=row.address,
-        block_number=row.block_number,
-        block_hash=row.block_hash,
-        block_time=row.block_time,
-        tx_hash=row.tx_hash,
-        log_index=row.log_index,
-    )
+def _row(ledger_id: UUID, event: Event) -> dict[str, Any]:
+    return {
+        "ledger_id": ledger_id,
+        "block_number": event.block_number,
+        "log_index": event.log_index,
+        "block_hash": event.block_hash,
+        "block_time": event.block_time,
+        "tx_hash": event.tx_hash,
+        "contract": event.contract,
+        "address": event.address,
+        "name": event.name,
+        "args": event.args,
+    }

@@ -263,8 +263,7 @@ class Indexer:
         async with self.database.transaction() as session:
             await history.advance(session, self.ledger_id, position, headers[-1], head)
             await history.add_headers(session, self.ledger_id, headers, keep=self._keep)
-            touched = await history.add_events(session, self.ledger_id, self.projections, events)
-            await history.rebuild(session, self.ledger_id, self.projections, touched)
+            await history.add_events(session, self.ledger_id, self.projections, events)
 
     async def _note_head(self, position: Position, head: int) -> None:
         async with self.database.transaction() as session:

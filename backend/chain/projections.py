@@ -1,6 +1,6 @@
 """How a room keeps rows that always equal the chain.
 
-A projection names the keys an event concerns, and rebuilds the rows of one key from all its events. The
+A projection names the keys an event concerns, and rebuilds the rows of a key from all its events. The
 indexer calls it in the transaction that stores (or, in a reorganisation, removes) the events, so rows, events
 and cursor never disagree; `reindex` does the same for every key.
 """
@@ -40,10 +40,11 @@ class Projection(Protocol):
         ...
 
     async def rebuild(
-        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+        self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
-        """Makes the rows of `key` what `events`, oldest first, say; with no events, as if it never was.
+        """Makes the rows of each key what its events, oldest first, say; with no events, as if it never was.
 
-        Must not read the clock or anything else that could differ when it runs again.
+        Must not read the clock or anything else that could differ when it runs again. Far from the chain's
+        head it is given thousands of keys at once (see `kit/bulk.py`).
         """
         ...

@@ -1,13 +1,13 @@
 """Keeps sales equal to the chain (see `chain/projections.py`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.projections import Event
 from backend.financing import repository
-from backend.financing.repository import Sale
 
 _LATER = {"CashAcknowledged": "done", "SaleLapsed": "lapsed"}
 TERMS = (
@@ -35,22 +35,28 @@ class Sales:
             yield event.args["sale"]
 
     async def rebuild(
-        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+        self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
-        """Makes the sale's row what its events say."""
-        row: Sale | None = None
-        for event in events:
-            if event.name == "OfferAccepted":
-                row = Sale(
-                    ledger_id=ledger_id,
-                    sale=key,
-                    seller=event.args["seller"],
-                    buyer=event.args["buyer"],
-                    offer={name: event.args[name] for name in TERMS},
-                    status="locked" if event.args["lockTime"] else "done",
-                    time=event.block_time,
-                    tx_hash=event.tx_hash,
-                )
-            elif row is not None and event.name in _LATER:
-                row.status = _LATER[event.name]
-        await repository.replace_sale(session, ledger_id, key, row)
+        """Makes each sale's row what its events say."""
+        folded = [_fold(ledger_id, key, own) for key, own in events.items()]
+        rows = [row for row in folded if row is not None]
+        await repository.replace_sales(session, ledger_id, list(events), rows)
+
+
+def _fold(ledger_id: UUID, key: str, events: Sequence[Event]) -> dict[str, Any] | None:
+    row: dict[str, Any] | None = None
+    for event in events:
+        if event.name == "OfferAccepted":
+            row = {
+                "ledger_id": ledger_id,
+                "sale": key,
+                "seller": event.args["seller"],
+                "buyer": event.args["buyer"],
+                "offer": {name: event.args[name] for name in TERMS},
+                "status": "locked" if event.args["lockTime"] else "done",
+                "time": event.block_time,
+                "tx_hash": event.tx_hash,
+            }
+        elif row is not None and event.name in _LATER:
+            row["status"] = _LATER[event.name]
+    return row

@@ -1,6 +1,6 @@
 """Offers as buyers signed them, and the sales that came of them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Select, String, and_, delete, 
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from backend.kit import bulk
 from backend.kit.access import Caller, Owned
 from backend.kit.database import Address, Amount, Base, Hash32, Json, UtcTime
 from backend.receivables.repository import TimelineEntry
@@ -65,12 +66,13 @@ class Sale(Base):
     tx_hash: Mapped[str] = mapped_column(Hash32)
 
 
-async def replace_sale(session: AsyncSession, ledger_id: UUID, key: str, row: Sale | None) -> None:
-    """Puts `row` in the place of what is known of the sale."""
-    await session.execute(delete(Sale).where(Sale.ledger_id == ledger_id, Sale.sale == key))
-    if row is not None:
-        session.add(row)
-    await session.flush()
+async def replace_sales(
+    session: AsyncSession, ledger_id: UUID, keys: Collection[str], rows: Sequence[Mapping[str, Any]]
+) -> None:
+    """Puts `rows` in the place of what is known of these sales."""
+    concerned = bulk.among(session, Sale.sale, keys)
+    await session.execute(delete(Sale).where(Sale.ledger_id == ledger_id, concerned))
+    await bulk.insert(session, Sale, rows)
 
 
 async def sale(session: AsyncSession, ledger_id: UUID, key: str) -> Sale | None:

@@ -1,6 +1,6 @@
 """The keys of fingerprints as the chain says they are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -21,9 +21,9 @@ class FingerprintKeys:
         return [_ALL] if (event.contract, event.name) == ("Fingerprints", "KeySetChanged") else []
 
     async def rebuild(
-        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+        self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
-        """Writes every set anew; there is one `key` for all of them."""
-        assert key == _ALL  # noqa: S101 - see subjects
-        sets = {event.args["keySet"]: event.args["keys"] for event in events}
+        """Writes every set anew; there is one key for all of them."""
+        (own,) = events.values()
+        sets = {event.args["keySet"]: event.args["keys"] for event in own}
         await repository.replace_key_sets(session, ledger_id, sets.items())

@@ -6,6 +6,7 @@ Amounts and times are stored so that they sort and compare in SQL on both.
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from eth_utils.address import is_checksum_address, to_checksum_address
@@ -122,8 +123,15 @@ def hash32(value: object) -> str:
 
 def address(value: object) -> str:
     """`value` as a checksummed address (EIP-55); ValueError if it is no address or its checksum is wrong."""
-    if isinstance(value, (bytes, bytearray)) and len(value) == 20:
-        return str(to_checksum_address(bytes(value)))
+    if isinstance(value, (str, bytes)):
+        return _address(value)
+    return _address(bytes(value) if isinstance(value, bytearray) else repr(value))
+
+
+@lru_cache(maxsize=100_000)  # a checksum is a hash, and the same few addresses come again and again
+def _address(value: str | bytes) -> str:
+    if isinstance(value, bytes) and len(value) == 20:
+        return str(to_checksum_address(value))
     if isinstance(value, str) and len(value) == 42 and value[:2] == "0x":
         body = value[2:]
         if body in (body.lower(), body.upper()) or is_checksum_address(value):

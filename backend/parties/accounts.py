@@ -1,6 +1,6 @@
 """The accounts and keys of parties, folded from the events of `Participants`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.projections import Event
+from backend.kit import bulk
 from backend.kit.clock import from_unix
 from backend.parties.repository import AccountRecord, Grant
 
@@ -92,16 +93,20 @@ class Accounts:
         return [event.args["account"]] if event.contract == "Participants" and "account" in event.args else []
 
     async def rebuild(
-        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+        self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
-        """Replaces the account's row and its grants."""
+        """Replaces the accounts' rows and their grants."""
         for table in (Grant, AccountRecord):
-            await session.execute(delete(table).where(table.ledger_id == ledger_id, table.account == key))
-        account, grants = fold(events)
-        if account is None:
-            return
-        session.add(AccountRecord(ledger_id=ledger_id, account=key, **account))
-        session.add_all(
-            Grant(ledger_id=ledger_id, account=key, key=each, **grant) for each, grant in grants.items()
-        )
-        await session.flush()
+            concerned = bulk.among(session, table.account, events)
+            await session.execute(delete(table).where(table.ledger_id == ledger_id, concerned))
+        accounts: list[dict[str, Any]] = []
+        granted: list[dict[str, Any]] = []
+        for key, own in events.items():
+            account, grants = fold(own)
+            if account is None:
+                continue
+            owner = {"ledger_id": ledger_id, "account": key}
+            accounts.append(owner | account)
+            granted += [owner | {"key": each} | grant for each, grant in grants.items()]
+        await bulk.insert(session, AccountRecord, accounts)
+        await bulk.insert(session, Grant, granted)

@@ -1,7 +1,7 @@
 """Settlement currencies, as the chain admits them: which token pays which currency, and how finely it
 divides."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -29,10 +29,15 @@ class Currencies:
             yield f"currency:{event.args['currency']}"
 
     async def rebuild(
-        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+        self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
-        """Makes the row of one currency what its events say."""
-        number = int(key.partition(":")[2])
+        """Makes the row of each currency what its events say."""
+        for key, own in events.items():
+            await self._rebuild(session, ledger_id, int(key.partition(":")[2]), own)
+
+    async def _rebuild(
+        self, session: AsyncSession, ledger_id: UUID, number: int, events: Sequence[Event]
+    ) -> None:
         await session.execute(
             delete(SettlementCurrency).where(
                 SettlementCurrency.ledger_id == ledger_id, SettlementCurrency.number == number

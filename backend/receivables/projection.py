@@ -1,13 +1,15 @@
 """Keeps the read model of receivables equal to the chain (see `chain/projections.py`)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.projections import Event
 from backend.kit.clock import from_unix
+from backend.kit.database import Base
 from backend.receivables import repository
 from backend.receivables.model import State, fold
 from backend.receivables.repository import Holding, ReceivableState, TimelineEntry
@@ -25,16 +27,21 @@ class Receivables:
         return {key for key, _ in _by_receivable(event)}
 
     async def rebuild(
-        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+        self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
-        """Makes the rows of the receivable `key` what its events say."""
-        own = [single for event in events for found, single in _by_receivable(event) if found == key]
-        state = fold(own)
-        rows: list[ReceivableState | Holding | TimelineEntry] = []
-        if state is not None:
-            rows = [_state_row(ledger_id, key, state), *_holding_rows(ledger_id, key, state)]
-            rows += _timeline_rows(ledger_id, key, events)
-        await repository.replace_read_model(session, ledger_id, key, rows)
+        """Makes the rows of each receivable what its events say."""
+        rows: dict[type[Base], list[Mapping[str, Any]]] = {
+            ReceivableState: [],
+            Holding: [],
+            TimelineEntry: [],
+        }
+        for key, own in events.items():
+            state = fold([single for event in own for found, single in _by_receivable(event) if found == key])
+            if state is not None:
+                rows[ReceivableState].append(_state_row(ledger_id, key, state))
+                rows[Holding] += _holding_rows(ledger_id, key, state)
+                rows[TimelineEntry] += _timeline_rows(ledger_id, key, own)
+        await repository.replace_read_model(session, ledger_id, list(events), rows)
 
 
 def _by_receivable(event: Event) -> list[tuple[str, Event]]:
@@ -60,62 +67,62 @@ def _hex(number: int) -> str:
     return f"0x{number:064x}"
 
 
-def _state_row(ledger_id: UUID, key: str, state: State) -> ReceivableState:
+def _state_row(ledger_id: UUID, key: str, state: State) -> dict[str, Any]:
     terms, ledger = state.terms, state.ledger
-    return ReceivableState(
-        ledger_id=ledger_id,
-        id=key,
-        supplier=terms.supplier,
-        debtor=terms.debtor,
-        token=terms.token,
-        currency=terms.currency,
-        terms=terms.message(),
-        status=state.status.value,
-        was_written_off=state.was_written_off,
-        due_end=from_unix(terms.dueEnd),
-        grace_days=terms.graceDays,
-        face=ledger.face,
-        units=ledger.units,
-        unpaid=ledger.unpaid,
-        paid=ledger.paid,
-        closed=ledger.closed,
-        reduced=ledger.reduced,
-        redeemed=ledger.redeemed,
-        interest_paid=state.interest_paid,
-        issued_at=from_unix(state.issued_at),
-        confirmed_at=None if state.confirmed_at is None else from_unix(state.confirmed_at),
-        settled_at=None if state.settled_at is None else from_unix(state.settled_at),
-        replaced_by=state.replaced_by,
-    )
+    return {
+        "ledger_id": ledger_id,
+        "id": key,
+        "supplier": terms.supplier,
+        "debtor": terms.debtor,
+        "token": terms.token,
+        "currency": terms.currency,
+        "terms": terms.message(),
+        "status": state.status.value,
+        "was_written_off": state.was_written_off,
+        "due_end": from_unix(terms.dueEnd),
+        "grace_days": terms.graceDays,
+        "face": ledger.face,
+        "units": ledger.units,
+        "unpaid": ledger.unpaid,
+        "paid": ledger.paid,
+        "closed": ledger.closed,
+        "reduced": ledger.reduced,
+        "redeemed": ledger.redeemed,
+        "interest_paid": state.interest_paid,
+        "issued_at": from_unix(state.issued_at),
+        "confirmed_at": None if state.confirmed_at is None else from_unix(state.confirmed_at),
+        "settled_at": None if state.settled_at is None else from_unix(state.settled_at),
+        "replaced_by": state.replaced_by,
+    }
 
 
-def _holding_rows(ledger_id: UUID, key: str, state: State) -> list[Holding]:
+def _holding_rows(ledger_id: UUID, key: str, state: State) -> list[dict[str, Any]]:
     return [
-        Holding(
-            ledger_id=ledger_id,
-            receivable=key,
-            account=account,
-            units=state.ledger.units_of(account),
-            unpaid=state.ledger.unpaid_share(account),
-            redeemable=state.ledger.redeemable(account),
-            redeemed=state.redeemed.get(account, 0),
-        )
+        {
+            "ledger_id": ledger_id,
+            "receivable": key,
+            "account": account,
+            "units": state.ledger.units_of(account),
+            "unpaid": state.ledger.unpaid_share(account),
+            "redeemable": state.ledger.redeemable(account),
+            "redeemed": state.redeemed.get(account, 0),
+        }
         for account in state.ledger.lots
     ]
 
 
-def _timeline_rows(ledger_id: UUID, key: str, events: Sequence[Event]) -> list[TimelineEntry]:
+def _timeline_rows(ledger_id: UUID, key: str, events: Sequence[Event]) -> list[dict[str, Any]]:
     return [
-        TimelineEntry(
-            ledger_id=ledger_id,
-            receivable=key,
-            block_number=event.block_number,
-            log_index=event.log_index,
-            name=event.name,
-            args=dict(event.args),
-            time=event.block_time,
-            tx_hash=event.tx_hash,
-        )
+        {
+            "ledger_id": ledger_id,
+            "receivable": key,
+            "block_number": event.block_number,
+            "log_index": event.log_index,
+            "name": event.name,
+            "args": dict(event.args),
+            "time": event.block_time,
+            "tx_hash": event.tx_hash,
+        }
         for event in events
     ]
 
@@ -131,10 +138,11 @@ class FingerprintRegister:
             yield f"{event.args['debtor']}/{event.args['fingerprint']}"
 
     async def rebuild(
-        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+        self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
-        """Makes the slot point to what its last event says."""
-        debtor, _, fingerprint = key.partition("/")
-        await repository.point_slot(
-            session, ledger_id, debtor, fingerprint, events[-1].args["id"] if events else None
-        )
+        """Makes each slot point to what its last event says."""
+        slots: list[tuple[str, str, str | None]] = []
+        for key, own in events.items():
+            debtor, _, fingerprint = key.partition("/")
+            slots.append((debtor, fingerprint, own[-1].args["id"] if own else None))
+        await repository.point_slots(session, ledger_id, slots)

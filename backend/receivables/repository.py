@@ -3,7 +3,7 @@
 `receivables` is ours and backed up; the others are the read model, folded from events and droppable.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from backend.kit import bulk
 from backend.kit.access import Owned
 from backend.kit.database import Address, Amount, Base, Hash32, Json, UtcTime
 
@@ -171,40 +172,48 @@ class SettlementCurrency(Base):
     is_open: Mapped[bool]
 
 
+_READ_MODEL: Mapping[type[Base], Any] = {
+    ReceivableState: ReceivableState.id,
+    Holding: Holding.receivable,
+    TimelineEntry: TimelineEntry.receivable,
+}
+"""The tables of the read model, and the column that names the receivable."""
+
+
 async def replace_read_model(
     session: AsyncSession,
     ledger_id: UUID,
-    key: str,
-    rows: Iterable[ReceivableState | Holding | TimelineEntry],
+    keys: Collection[str],
+    rows: Mapping[type[Base], Sequence[Mapping[str, Any]]],
 ) -> None:
-    """Puts `rows` in the place of all read-model rows of the receivable `key`."""
-    await session.execute(
-        delete(ReceivableState).where(ReceivableState.ledger_id == ledger_id, ReceivableState.id == key)
-    )
-    for table in (Holding, TimelineEntry):
-        await session.execute(delete(table).where(table.ledger_id == ledger_id, table.receivable == key))
-    session.add_all(rows)
-    await session.flush()
+    """Puts `rows`, by table, in the place of all read-model rows of the receivables `keys`."""
+    for table, column in _READ_MODEL.items():
+        concerned = bulk.among(session, column, keys)
+        await session.execute(delete(table).where(column.class_.ledger_id == ledger_id, concerned))
+        await bulk.insert(session, table, rows[table])
 
 
-async def point_slot(
-    session: AsyncSession, ledger_id: UUID, debtor: str, fingerprint: str, receivable: str | None
+async def point_slots(
+    session: AsyncSession, ledger_id: UUID, slots: Sequence[tuple[str, str, str | None]]
 ) -> None:
-    """Points a slot to a receivable, or, with none, as if it had never been taken."""
+    """Points slots (debtor, fingerprint) to a receivable each, or, with none, as if never taken."""
+    # A fingerprint is nearly always one debtor's; what else has it is of these debtors, and written again.
+    concerned = bulk.among(session, TakenFingerprint.fingerprint, [each[1] for each in slots])
+    of_these = bulk.among(session, TakenFingerprint.debtor, sorted({each[0] for each in slots}))
+    found = select(TakenFingerprint).where(TakenFingerprint.ledger_id == ledger_id, of_these, concerned)
+    pointed: dict[tuple[str, str], str | None] = {
+        (row.debtor, row.fingerprint): row.receivable for row in await session.scalars(found)
+    }
+    pointed |= {(debtor, fingerprint): receivable for debtor, fingerprint, receivable in slots}
     await session.execute(
-        delete(TakenFingerprint).where(
-            TakenFingerprint.ledger_id == ledger_id,
-            TakenFingerprint.debtor == debtor,
-            TakenFingerprint.fingerprint == fingerprint,
-        )
+        delete(TakenFingerprint).where(TakenFingerprint.ledger_id == ledger_id, of_these, concerned)
     )
-    if receivable is not None:
-        session.add(
-            TakenFingerprint(
-                ledger_id=ledger_id, debtor=debtor, fingerprint=fingerprint, receivable=receivable
-            )
-        )
-    await session.flush()
+    rows = [
+        {"ledger_id": ledger_id, "debtor": debtor, "fingerprint": fingerprint, "receivable": receivable}
+        for (debtor, fingerprint), receivable in pointed.items()
+        if receivable is not None
+    ]
+    await bulk.insert(session, TakenFingerprint, rows)
 
 
 def concerns(accounts: Sequence[str], party_id: UUID) -> ColumnElement[bool]:

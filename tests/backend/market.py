@@ -175,7 +175,7 @@ class Market:
             for projection in projections():
                 for key in projection.subjects(event):
                     concerned = [each for each in self.events if key in set(projection.subjects(each))]
-                    await projection.rebuild(session, self.world.ledger_id, key, concerned)
+                    await projection.rebuild(session, self.world.ledger_id, {key: concerned})
 
     async def member(self, roles: int) -> Member:
         """A party admitted with an account and a key for everything."""

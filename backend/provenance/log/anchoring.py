@@ -5,7 +5,7 @@ earlier when many leaves wait. A crash at any point leaves either no head or one
 written in one transaction, and the next head starts from what the chain confirmed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -191,22 +191,24 @@ class Heads:
         return [str(event.args["size"])] if (event.contract, event.name) == (CONTRACT, "Anchored") else []
 
     async def rebuild(
-        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+        self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
-        """Replaces the row of the head with what the chain says of it now."""
-        row = None
-        if events:
-            event = events[-1]
-            row = AnchoredHead(
-                ledger_id=ledger_id,
-                size=int(key),
-                previous_size=event.args["previousSize"],
-                log_root=event.args["logRoot"],
-                map_root=event.args["mapRoot"],
-                history=event.args["history"],
-                anchored_at=event.block_time,
-                block_number=event.block_number,
-                block_hash=event.block_hash,
-                tx_hash=event.tx_hash,
-            )
-        await repository.replace_anchored(session, ledger_id, int(key), row)
+        """Replaces the rows of the heads with what the chain says of them now."""
+        for key, own in events.items():
+            row = _anchored(ledger_id, int(key), own[-1]) if own else None
+            await repository.replace_anchored(session, ledger_id, int(key), row)
+
+
+def _anchored(ledger_id: UUID, size: int, event: Event) -> AnchoredHead:
+    return AnchoredHead(
+        ledger_id=ledger_id,
+        size=size,
+        previous_size=event.args["previousSize"],
+        log_root=event.args["logRoot"],
+        map_root=event.args["mapRoot"],
+        history=event.args["history"],
+        anchored_at=event.block_time,
+        block_number=event.block_number,
+        block_hash=event.block_hash,
+        tx_hash=event.tx_hash,
+    )

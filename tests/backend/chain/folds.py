@@ -1,6 +1,6 @@
 """A projection for tests: what each account counted."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import delete
@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.chain.projections import Event
+from backend.kit import bulk
 from backend.kit.database import Address, Base
 
 
@@ -27,10 +28,12 @@ class Totals:
         return [event.args["who"]] if event.name == "Counted" else []
 
     async def rebuild(
-        self, session: AsyncSession, ledger_id: UUID, key: str, events: Sequence[Event]
+        self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
-        await session.execute(delete(Total).where(Total.ledger_id == ledger_id, Total.who == key))
-        if events:
-            values = [event.args["value"] for event in events]
-            session.add(Total(ledger_id=ledger_id, who=key, total=sum(values), times=len(values)))
-            await session.flush()
+        concerned = bulk.among(session, Total.who, events)
+        await session.execute(delete(Total).where(Total.ledger_id == ledger_id, concerned))
+        for key, own in events.items():
+            if own:
+                values = [event.args["value"] for event in own]
+                session.add(Total(ledger_id=ledger_id, who=key, total=sum(values), times=len(values)))
+        await session.flush()

@@ -126,7 +126,7 @@ class Chain:
             outbox.finish(row, outbox.SUCCEEDED, "confirmed", "confirm")
             self.block += 1
             await Heads().rebuild(
-                session, self.contracts.ledger_id, str(args["size"]), [self.event(args, self.block)]
+                session, self.contracts.ledger_id, {str(args["size"]): [self.event(args, self.block)]}
             )
         return args
 

@@ -160,7 +160,7 @@ async def test_a_reorganised_head_is_forgotten(buyer: Recorder, chain: Chain, da
     await chain.anchor()
 
     async with database.transaction() as session:
-        await Heads().rebuild(session, chain.contracts.ledger_id, "2", [])
+        await Heads().rebuild(session, chain.contracts.ledger_id, {"2": []})
 
     async with database.reading() as session:
         assert (await session.scalars(select(AnchoredHead))).all() == []
