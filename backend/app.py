@@ -35,6 +35,7 @@ from backend.chain.rpc import Rpc
 from backend.chain.signer import Signer
 from backend.financing import service as financing
 from backend.financing.projection import Sales
+from backend.invoices import work as invoice_work
 from backend.invoices.projection import FingerprintKeys
 from backend.kit import edge, openapi
 from backend.kit.database import Database
@@ -127,6 +128,7 @@ def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     if (log := log_config(ledger.settings, ledger.contracts)) is not None:
         loops.append(anchor_loop(ledger.database, ledger.contracts, log))
         loops.append(subscription_loop(ledger.database, ledger.contracts.ledger_id))
+    loops += invoice_work.loops(ledger.settings, ledger.database, ledger.contracts.ledger_id)
     return Loops(loops)
 
 

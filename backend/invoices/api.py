@@ -1,6 +1,7 @@
 """Routes of invoices: bring one as it is, see what was read and found, show single fields with proof."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import quote
 from uuid import UUID
@@ -18,7 +19,18 @@ from backend.invoices.secrets import Secrets, SecretsError
 from backend.invoices.service import InvoiceFacts
 from backend.invoices.views import ID, FieldView, FingerprintsView, InvoiceLine, InvoiceView, ReleaseBody
 from backend.kit.access import Caller
-from backend.kit.web import CurrentCaller, CurrentLocale, Page, Paging, Route, Session, audit_subject, page
+from backend.kit.web import (
+    CurrentCaller,
+    CurrentLocale,
+    Page,
+    Paging,
+    Route,
+    Session,
+    audit_subject,
+    page,
+    prepared,
+    prepared_by,
+)
 
 router = APIRouter(prefix="/v1/invoices", route_class=Route, tags=["invoices"])
 
@@ -71,7 +83,25 @@ def reader(state: Any) -> Callable[[AsyncSession, Caller, UUID], Awaitable[Invoi
     return read
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """A file that was scanned and read, with what it is called and claims to be."""
+
+    file: intake.Read
+    name: str | None
+    media_type: str
+    scan: str
+
+
+async def _read(request: Request) -> Brought:
+    data, name, media_type, fields = await read_file(request)
+    scan = await scanner.scan(request.app.state.settings.clamd, data)
+    file = await (intake.read(data) if fields is None else intake.by_hand(data, fields))
+    return Brought(file, name, media_type, scan)
+
+
 @router.post("", status_code=201, summary="Bring an invoice", openapi_extra=_BODY)
+@prepared_by(_read)
 async def bring(
     request: Request,
     response: Response,
@@ -88,19 +118,17 @@ async def bring(
 
     Refused when it cannot be read, when you are not its seller, or when it is here already.
     """
-    data, file_name, media_type, fields = await read_file(request)
-    scan = await scanner.scan(request.app.state.settings.clamd, data)
-    file = await (intake.read(data) if fields is None else intake.by_hand(data, fields))
+    brought: Brought = prepared(request)
     record = await intake.receive(
         session,
         caller,
         secrets_of(request),
-        file,
-        file_name=file_name,
-        media_type=media_type,
+        brought.file,
+        file_name=brought.name,
+        media_type=brought.media_type,
         profile=profile,
         buyer_party_id=buyer_party_id,
-        scan=scan,
+        scan=brought.scan,
     )
     audit_subject(request, f"invoice:{record.id}")
     response.headers["Location"] = f"/v1/invoices/{record.id}"

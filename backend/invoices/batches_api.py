@@ -10,12 +10,13 @@ from pydantic import Field
 
 from backend.invoices import batches, codec, exports, repository
 from backend.invoices.api import read_file, secrets_of
+from backend.invoices.bundles import Entry
 from backend.invoices.formats import sheets
 from backend.invoices.gates.judge import Profile
 from backend.invoices.repository import InvoiceBatch
 from backend.invoices.views import ID, View
 from backend.kit.problems import NotFound
-from backend.kit.web import CurrentCaller, CurrentLocale, Route, Session, audit_subject
+from backend.kit.web import CurrentCaller, CurrentLocale, Route, Session, audit_subject, prepared, prepared_by
 
 router = APIRouter(prefix="/v1", route_class=Route, tags=["invoices"])
 BatchId = Annotated[UUID, Path(examples=[ID])]
@@ -53,7 +54,7 @@ async def _view(session: Session, batch: InvoiceBatch) -> BatchView:
         waiting=counts.get("waiting", 0),
         taken=counts.get("taken", 0),
         refused=counts.get("refused", 0),
-        links={"self": place, "steps": f"{place}/steps", "report": f"{place}/report"},
+        links={"self": place, "report": f"{place}/report"},
     )
 
 
@@ -63,28 +64,26 @@ async def _batch(session: Session, caller: CurrentCaller, batch_id: UUID) -> Inv
     return batch
 
 
-@router.post("/invoice-batches", status_code=201, summary="Bring many invoices")
+async def _unpacked(request: Request) -> tuple[list[Entry], str | None]:
+    data, file_name, _, _ = await read_file(request)
+    return await batches.unpack(data), file_name
+
+
+@router.post("/invoice-batches", status_code=202, summary="Bring many invoices")
+@prepared_by(_unpacked)
 async def open_batch(
     request: Request,
     caller: CurrentCaller,
     session: Session,
     profile: Annotated[Profile, Query(description="Rules of the place.")] = "default",
 ) -> BatchView:
-    """A zip of invoice files, or a CSV or XLSX sheet, one invoice a row. They wait for `steps`."""
-    data, file_name, _, _ = await read_file(request)
+    """A zip of invoice files, or a CSV or XLSX sheet, one invoice a row. They are taken in one by one; the
+    batch shows how far that is, and a notice (`invoice-batch.finished`) says when it is done."""
+    entries, file_name = prepared(request)
     batch = await batches.open_batch(
-        session, caller, secrets_of(request), data, file_name=file_name, profile=profile
+        session, caller, secrets_of(request), entries, file_name=file_name, profile=profile
     )
     audit_subject(request, f"invoice-batch:{batch.id}")
-    return await _view(session, batch)
-
-
-@router.post("/invoice-batches/{batch_id}/steps", summary="Take in the next invoices of a batch")
-async def step(batch_id: BatchId, request: Request, caller: CurrentCaller, session: Session) -> BatchView:
-    """Call again until nothing waits. Each invoice stands for itself."""
-    batch = await _batch(session, caller, batch_id)
-    audit_subject(request, f"invoice-batch:{batch.id}")
-    await batches.step(session, caller, secrets_of(request), batch)
     return await _view(session, batch)
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import codec, holds, identity, matching, reading, repository, uniqueness, vault
-from backend.invoices.formats import json, pdf
+from backend.invoices.formats import contents, json, pdf
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import Effect, Facts, Profile, judge
 from backend.invoices.matching import Admitted
@@ -64,6 +64,11 @@ async def by_hand(data: bytes, fields: str) -> Read:
 
 def _read(data: bytes) -> Read:
     invoice, root = reading.read_with_xml(data)
+    for each in invoice.attachments:
+        if reason := contents.suspect(each):
+            raise Unreadable(
+                f"attachment-{reason}", name=(each.name or "-")[:100], type=each.media_type or "-"
+            )
     return Read(data, invoice, validate(invoice, root))
 
 

@@ -304,15 +304,27 @@ async def batch(session: AsyncSession, caller: Caller, batch_id: UUID) -> Invoic
     )
 
 
-async def waiting(session: AsyncSession, batch_id: UUID, count: int) -> Sequence[BatchEntry]:
-    """The next entries of a batch that wait, locked where the database can."""
+async def batch_with_work(session: AsyncSession, ledger_id: UUID) -> InvoiceBatch | None:
+    """The oldest batch of which something waits."""
+    waiting = select(BatchEntry.batch_id).where(
+        BatchEntry.ledger_id == ledger_id, BatchEntry.state == "waiting"
+    )
+    statement = select(InvoiceBatch).where(InvoiceBatch.id.in_(waiting)).order_by(InvoiceBatch.id).limit(1)
+    return await session.scalar(statement)
+
+
+async def waiting(
+    session: AsyncSession, batch_id: UUID, count: int, *, lock: bool = False
+) -> Sequence[BatchEntry]:
+    """The next entries of a batch that wait; with `lock` those nobody else has, locked where it can be."""
     statement = (
         select(BatchEntry)
         .where(BatchEntry.batch_id == batch_id, BatchEntry.state == "waiting")
         .order_by(BatchEntry.position)
         .limit(count)
-        .with_for_update(skip_locked=True)
     )
+    if lock:
+        statement = statement.with_for_update(skip_locked=True)
     return (await session.scalars(statement)).all()
 
 

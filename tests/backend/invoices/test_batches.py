@@ -1,6 +1,7 @@
 """Many at once, by hand, scanned, and out again."""
 
 import asyncio
+import base64
 import csv
 import io
 import json
@@ -8,9 +9,13 @@ from collections.abc import AsyncIterator
 
 import openpyxl
 import pytest
+from sqlalchemy import select
 
-from backend.invoices import codec, exports
+from backend.invoices import codec, exports, intake
+from backend.invoices.batches import Steward
 from backend.invoices.reading import read
+from backend.invoices.scanner import ScannerUnavailable
+from backend.kit.notices import Notice
 from backend.kit.settings import load
 from tests.backend.invoices import samples
 from tests.backend.invoices.conftest import Shop
@@ -19,8 +24,13 @@ from tests.backend.invoices.test_formats import CSV, packed
 
 async def opened(shop: Shop, content: bytes) -> str:
     answer = await shop.seller.post("/v1/invoice-batches", content=content)
-    assert answer.status_code == 201, answer.text
+    assert answer.status_code == 202, answer.text
     return str(answer.json()["links"]["self"])
+
+
+def steward(shop: Shop, clamd: str | None = None) -> Steward:
+    world = shop.world
+    return Steward(world.database, world.ledger_id, lambda: world.app.state.invoice_secrets, clamd)
 
 
 def numbered(number: str) -> bytes:
@@ -36,9 +46,12 @@ async def test_a_zip_with_progress_and_a_report_row_by_row(shop: Shop) -> None:
         "__MACOSX/._a": "litter",
     }
     place = await opened(shop, packed(members))
-    first = (await shop.seller.post(f"{place}/steps")).json()
-    done = (await shop.seller.post(f"{place}/steps")).json()
+    assert await steward(shop).step()
+    first = (await shop.seller.get(place)).json()
+    assert await steward(shop).step()
+    done = (await shop.seller.get(place)).json()
 
+    assert not await steward(shop).step()
     assert (first["total"], first["waiting"], first["taken"]) == (26, 6, 20)
     assert (done["waiting"], done["taken"], done["refused"]) == (0, 23, 3)
     report = (await shop.seller.get(f"{place}/report", headers={"Accept-Language": "zh"})).json()
@@ -52,19 +65,79 @@ async def test_a_zip_with_progress_and_a_report_row_by_row(shop: Shop) -> None:
     assert len((await shop.seller.get("/v1/invoices")).json()["items"]) == 23
     assert (await shop.seller.get(f"{place}/report?format=csv")).text.count("\n") == 27
     assert (await shop.stranger.get(place)).status_code == 404
-    assert (await shop.stranger.post(f"{place}/steps")).status_code == 404
+    async with shop.world.database.reading() as session:
+        (notice,) = await session.scalars(select(Notice))
+    assert (notice.type, notice.party_id) == ("invoice-batch.finished", shop.seller.party_id)
+    assert (notice.data["taken"], notice.data["refused"]) == (23, 3)
 
 
 async def test_a_sheet_one_invoice_a_row(shop: Shop) -> None:
     head, row = CSV.decode().splitlines()
     rows = [head, row, row.replace("ET-2026/0117", "ET-5"), row.replace("ET-2026/0117", "")]
     place = await opened(shop, "\n".join(rows).encode())
-    done = (await shop.seller.post(f"{place}/steps")).json()
+    await steward(shop).step()
+    done = (await shop.seller.get(place)).json()
 
     assert (done["taken"], done["refused"]) == (2, 1)
     report = (await shop.seller.get(f"{place}/report")).json()
     assert [row["name"] for row in report] == ["row 2", "row 3", "row 4"]
     assert report[2]["detail"] == "The row lacks: invoice_no."
+
+
+async def test_two_workers_and_a_fault_take_each_entry_once(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = intake.read
+
+    async def faulty(data: bytes) -> intake.Read:
+        return await real(data) if b"B-3" not in data else 1 // 0
+
+    monkeypatch.setattr(intake, "read", faulty)
+    place = await opened(shop, packed({f"{n}.xml": numbered(f"B-{n}") for n in range(8)}))
+    await asyncio.gather(*(steward(shop).step() for _ in range(3)))
+    done = (await shop.seller.get(place)).json()
+    report = (await shop.seller.get(f"{place}/report")).json()
+
+    assert (done["waiting"], done["taken"], done["refused"]) == (0, 7, 1)
+    assert "ZeroDivisionError" in report[3]["detail"]
+
+
+async def test_a_batch_waits_for_the_scanner(shop: Shop, clamd: list[bytes]) -> None:
+    place = await opened(shop, packed({"a.xml": samples.UBL, "b.xml": numbered("B-virus")}))
+    with pytest.raises(ScannerUnavailable):
+        await steward(shop, "127.0.0.1:1").step()
+    assert (await shop.seller.get(place)).json()["waiting"] == 2
+
+    await steward(shop, shop.world.app.state.settings.clamd).step()
+    report = (await shop.seller.get(f"{place}/report")).json()
+
+    assert [row["problem"] for row in report] == [None, "document-infected"]
+    taken = (await shop.seller.get(f"/v1/invoices/{report[0]['invoice_id']}")).json()
+    assert taken["document"]["scan"] == "clean"
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "reason"),
+    [
+        ("application/pdf", b"MZ\x90\0", "attachment-program"),
+        ("application/pdf", b"<html>", "attachment-not-what-it-says"),
+        ("text/html", b"<html>", "attachment-not-allowed"),
+    ],
+)
+async def test_an_attachment_that_lies_is_refused_with_its_invoice(
+    shop: Shop, media_type: str, content: bytes, reason: str
+) -> None:
+    encoded = base64.b64encode(content).decode()
+    attached = (
+        "<cac:AdditionalDocumentReference><cbc:ID>A</cbc:ID><cac:Attachment>"
+        f'<cbc:EmbeddedDocumentBinaryObject mimeCode="{media_type}" filename="terms.pdf">{encoded}'
+        "</cbc:EmbeddedDocumentBinaryObject></cac:Attachment></cac:AdditionalDocumentReference>"
+    )
+    start = "  <cac:AccountingSupplierParty>"
+    answer = await shop.bring(samples.changed(samples.UBL, (start, attached + start)))
+
+    assert (answer.status_code, answer.json()["reason"]) == (422, reason)
+    assert "terms.pdf" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize(

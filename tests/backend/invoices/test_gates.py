@@ -118,12 +118,12 @@ def test_profiles_ask_for_what_their_place_asks_for() -> None:
     assert {reason.rule for reason in judged(profile="in").reasons} == {"beyond-statutory-term"}
 
 
-def test_an_entry_by_hand_and_a_lying_attachment_are_held() -> None:
+def test_an_entry_by_hand_and_a_lying_attachment_are_not_financed() -> None:
     invoice, _ = read_with_xml(samples.UBL)
     lie = Attachment(name="terms.pdf", media_type="application/pdf", content=b"MZ\x90\0")
 
     assert of(replace(invoice, format=Format.PDF))["unstructured"] is Effect.HOLD
-    assert of(replace(invoice, attachments=(lie,)))["attachment-suspect"] is Effect.HOLD
+    assert of(replace(invoice, attachments=(lie,)))["attachment-suspect"] is Effect.BLOCK
 
 
 def test_what_is_missing_is_named() -> None:
