@@ -12,6 +12,7 @@ than finality nothing is guessed: indexing halts and says so, except on a local 
 """
 
 import logging
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +31,21 @@ log = logging.getLogger("tallystick.indexer")
 _NEAR_BATCH = 20
 _RANGE_START, _RANGE_LEAST, _RANGE_MOST = 2_000, 10, 50_000
 _MANY_EVENTS = 5_000
+_ASKED = 3
+"""How often a node has to say the same before what cannot be read is believed to be on the chain."""
 
 
 class IndexHalted(Exception):
     """Indexing has stopped and waits for a person; the text says why and what to do."""
+
+
+class UndecodableLog(BadAnswer):
+    """A log of a contract of ours that does not fit the event it says it is."""
+
+    def __init__(self, entry: Mapping[str, Any], event: str, why: str) -> None:
+        block, index = int(entry["blockNumber"], 16), int(entry["logIndex"], 16)
+        super().__init__(f"log {index} of block {block} does not fit the event {event}: {why}")
+        self.identity = f"{entry['blockHash']} {index} {entry['data']}"
 
 
 class NodeBehind(RpcError):
@@ -72,9 +84,31 @@ class Indexer:
         self.ledger_id = contracts.ledger_id
         self._range = _RANGE_START
         self._keep = max(finality * 2, 64)
+        self._doubted: Counter[str] = Counter()
 
     async def step(self) -> Progress:
         """Goes one stretch further; `lag` says whether there is more. Raises RpcError, IndexHalted."""
+        try:
+            progress = await self._step()
+        except UndecodableLog as error:
+            await self._doubt(error)
+            raise
+        self._doubted.clear()
+        return progress
+
+    async def _doubt(self, error: UndecodableLog) -> None:
+        """A node may garble an answer once; what it says again and again is so, and then indexing halts.
+
+        To pass over the log would leave rows that do not equal the chain, and nobody would know.
+        """
+        self._doubted[error.identity] += 1
+        if self._doubted[error.identity] >= _ASKED:
+            raise await self._halted(
+                f"{str(error)[:250]}. Are the deployment record and its ABI files those of these contracts? "
+                "Put that right, then `tallystick reindex`."
+            )
+
+    async def _step(self) -> Progress:
         head = _header(await self._ask("eth_getBlockByNumber", "latest", False))
         position = await self._position()
         if head.number < position.number:
@@ -241,7 +275,7 @@ class Indexer:
             try:
                 args = item.decode_log(topics, bytes.fromhex(entry["data"][2:]))
             except AbiError as error:
-                raise BadAnswer(f"{contract.name}.{item.name} in block {header.number}: {error}") from error
+                raise UndecodableLog(entry, f"{contract.name}.{item.name}", str(error)) from error
             events.append(
                 Event(
                     contract=contract.name,
@@ -287,10 +321,7 @@ class Indexer:
                 f"The chain was reorganised {depth} blocks deep, past the finality of {self.finality}: block "
                 f"{position.number} is no longer {position.hash}. Check the nodes, then `tallystick reindex`."
             )
-            async with self.database.transaction() as session:
-                await history.halt(session, self.ledger_id, reason)
-            log.critical(reason)
-            raise IndexHalted(reason)
+            raise await self._halted(reason)
         log.warning("taking back %s blocks, down to %s", depth, ancestor.number)
         async with self.database.transaction() as session:
             await history.retreat(session, self.ledger_id, position, ancestor)
@@ -299,6 +330,13 @@ class Indexer:
             await history.reopen_transactions(
                 session, self.ledger_id, above=ancestor.number, confirmed_too=self.local_chain
             )
+
+    async def _halted(self, reason: str) -> IndexHalted:
+        """Stops indexing until a person has looked; the reason is on /readyz and in `tallystick doctor`."""
+        async with self.database.transaction() as session:
+            await history.halt(session, self.ledger_id, reason)
+        log.critical(reason)
+        return IndexHalted(reason)
 
     async def _common_ancestor(self, position: Position) -> Header:
         """The highest block that the index knows and the chain still has."""
@@ -316,9 +354,7 @@ class Indexer:
             "The chain has none of the blocks the index is built on. Is it the chain the ledger was deployed "
             "on? If a local chain began anew, deploy again; otherwise run `tallystick reindex`."
         )
-        async with self.database.transaction() as session:
-            await history.halt(session, self.ledger_id, reason)
-        raise IndexHalted(reason)
+        raise await self._halted(reason)
 
 
 def _header(block: Mapping[str, Any]) -> Header:

@@ -6,9 +6,11 @@ import pytest
 from sqlalchemy import delete, select
 
 from backend.chain import history
-from backend.chain.indexer import Indexer, IndexHalted, NodeBehind
+from backend.chain.diagnosis import diagnose
+from backend.chain.indexer import Indexer, IndexHalted, NodeBehind, UndecodableLog
 from backend.chain.repository import ChainCursor, ChainEvent
 from backend.kit.database import Database
+from backend.kit.settings import load
 from tests.backend.chain.conftest import wait_for_receipt
 from tests.backend.chain.folds import Total, Totals
 
@@ -182,6 +184,46 @@ async def test_a_node_that_lost_its_logs_is_not_believed(database, rpc, deployed
 
     assert await agree(database, rpc, deployed)
     assert [times for _, times in (await rows(database)).values()] == [2]
+
+
+async def test_a_log_that_cannot_be_read_halts_it_and_says_so(database, rpc, deployed, indexer, monkeypatch):
+    """Once is a garbled answer; again and again is a wrong ABI, and no log is passed over."""
+    await count(rpc, deployed, 1)
+    await indexer.catch_up()
+    await count(rpc, deployed, 2)
+    batch = rpc.batch
+
+    async def garbled(requests):
+        answers = await batch(requests)
+        return [
+            [entry | {"data": "0x1234"} for entry in answer] if method == "eth_getLogs" else answer
+            for (method, _), answer in zip(requests, answers, strict=True)
+        ]
+
+    monkeypatch.setattr(rpc, "batch", garbled)
+    with pytest.raises(UndecodableLog):
+        await indexer.step()
+    monkeypatch.undo()
+    await indexer.catch_up()
+    assert await agree(database, rpc, deployed)
+
+    await count(rpc, deployed, 3)
+    before = await rows(database)
+    monkeypatch.setattr(rpc, "batch", garbled)
+    for _ in range(2):
+        with pytest.raises(UndecodableLog):
+            await indexer.step()
+    with pytest.raises(IndexHalted, match=r"Tally\.Counted"):
+        await indexer.step()
+    monkeypatch.undo()
+    with pytest.raises(IndexHalted, match="tallystick reindex"):
+        await indexer.step()
+
+    assert await rows(database) == before
+    findings = await diagnose(load({}), database, rpc, deployed)
+    (index,) = [each for each in findings if each.what == "index"]
+    assert not index.good
+    assert "Tally.Counted" in index.detail
 
 
 async def test_a_reorganisation_is_seen_from_far_away(database, rpc, deployed, indexer):
