@@ -54,6 +54,13 @@ CAMPAIGNS = {
         ),
         needs="CORPORA",
     ),
+    "deep-faults": Campaign(
+        "kill, cut off and lie to a whole ledger on PostgreSQL, 500 times (FAULTS, OPERATIONS, SEED, FOLDER)",
+        (str(PYTHON), "-m", "bench.faults", "postgresql"),
+    ),
+    "deep-faults-sqlite": Campaign(
+        "the same on SQLite, 200 times", (str(PYTHON), "-m", "bench.faults", "sqlite")
+    ),
     "deep-invoices": Campaign(
         "measure the invoice readers on the files below CORPORA=folder",
         (str(PYTHON), "-m", "bench.invoices"),

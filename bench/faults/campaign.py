@@ -115,6 +115,8 @@ class Campaign:
                 await asyncio.sleep(0.2)
                 continue
             kind = await self._one()
+            if kind in ("unmet", "reorg refused"):
+                continue
             self.state.done[kind] += 1
             self.state.save()
             told = f"{load.accepted} operations, {self.state.done.total()} faults, last {kind}"
@@ -142,7 +144,12 @@ class Campaign:
             return "clock step"
         kind = self._chance.choice(KINDS)
         self.proxy.misbehave(kind, self._chance.uniform(0.5, 4))
-        return kind
+        met = self.proxy.met[kind]
+        for _ in range(50):  # it counts once somebody met it
+            if self.proxy.met[kind] > met:
+                return kind
+            await asyncio.sleep(0.1)
+        return "unmet"
 
     def _kill(self, victim: str, pause: float) -> None:
         """Kills it, and has it started again after a pause, while everything else goes on."""

@@ -158,7 +158,7 @@ class Load:
             Party(PartyFolder(parties, name), seed, self.client) for name in ("supplier", "buyer", "bank-one")
         )
         self.journal, self.seed, self.wanted = journal, seed, wanted
-        self.claims = max(2, min(60, wanted // 80))
+        self.claims = max(2, min(60, wanted // 25))
 
     @property
     def accepted(self) -> int:

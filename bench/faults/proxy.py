@@ -5,6 +5,7 @@ Plain HTTP over asyncio. One fault at a time, for a number of seconds; without o
 
 import asyncio
 import json
+import math
 import random
 import time
 from collections import Counter
@@ -38,7 +39,7 @@ class Proxy:
         self.met: Counter[str] = Counter()
         """How many requests met each kind of fault."""
         self._chance = random.Random(seed)  # noqa: S311 - a lot, no secret
-        self._fault, self._until = "", 0.0
+        self._fault, self._seconds, self._until = "", 0.0, 0.0
         self._server: asyncio.Server | None = None
         self.url = ""
 
@@ -52,8 +53,8 @@ class Proxy:
             self._server.close()
 
     def misbehave(self, kind: str, seconds: float) -> None:
-        """Begins a fault of one of `KINDS`, which ends by itself."""
-        self._fault, self._until = kind, time.monotonic() + seconds
+        """Begins a fault of one of `KINDS`, which ends so long after the first request that met it."""
+        self._fault, self._seconds, self._until = kind, seconds, math.inf
 
     def behave(self) -> None:
         """Ends whatever fault is on."""
@@ -82,6 +83,7 @@ class Proxy:
         fault = self.fault
         if fault:
             self.met[fault] += 1
+            self._until = min(self._until, time.monotonic() + self._seconds)
         if fault in ("lose-question", "rate-limit", "rate-limit-in-body", "server-error", "wrong-chain"):
             return self._made_up(fault, asked)
         if fault == "behind":
