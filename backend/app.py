@@ -22,6 +22,7 @@ import backend.provenance.log.tlog
 import backend.provenance.query.api
 import backend.provenance.trace.api
 import backend.receivables.api
+import backend.receivables.remedies_api
 import backend.verification.api
 import backend.verification.invoices
 from backend.chain import work
@@ -64,6 +65,7 @@ ROUTERS: list[APIRouter] = [
     backend.invoices.answers_api.router,
     backend.invoices.api.router,
     backend.receivables.api.router,
+    backend.receivables.remedies_api.router,
     backend.financing.api.router,
     backend.verification.api.router,
     backend.provenance.log.api.router,

@@ -34,6 +34,7 @@ class Scope(IntEnum):
     BUY = 1 << 5
     PAY = 1 << 6
     REDEEM = 1 << 7
+    ADJUST = 1 << 8
 
 
 LIFETIME = timedelta(days=7)
@@ -44,6 +45,14 @@ GAS_FLOORS = {
     "Pay": (110_000, 0),
     "PayAsDebtor": (120_000, 0),
     "Redeem": (115_000, 0),
+    "AllowReceipt": (100_000, 0),
+    "Dispute": (300_000, 0),
+    "EndDispute": (110_000, 0),
+    "IssueCreditNote": (190_000, 0),
+    "JoinCreditNote": (150_000, 0),
+    "CloseOutside": (180_000, 0),
+    "WaiveInterest": (100_000, 0),
+    "WriteOff": (130_000, 0),
     "SetStandingConsent": (80_000, 0),
     "Accept": (250_000, 65_000),
 }

@@ -13,6 +13,7 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Index,
+    LargeBinary,
     Select,
     String,
     UniqueConstraint,
@@ -85,6 +86,18 @@ class Invitation(Owned, Base):
 
     receivable_id: Mapped[UUID] = mapped_column(index=True)
     guest_party_id: Mapped[UUID] = mapped_column(index=True)
+
+
+class Note(Owned, Base):
+    """What a party said about a receivable, of which the chain holds the salted hash."""
+
+    __tablename__ = "receivable_notes"
+
+    receivable_id: Mapped[UUID] = mapped_column(index=True)
+    subject: Mapped[str] = mapped_column(String(20))
+    text: Mapped[str] = mapped_column(String(500))
+    salt: Mapped[bytes] = mapped_column(LargeBinary(32))
+    hash: Mapped[str] = mapped_column(Hash32)
 
 
 class ReceivableState(Base):
@@ -376,3 +389,29 @@ async def record(
         ReceivableRecord.ledger_id == ledger_id, ReceivableRecord.id == record_id
     )
     return await session.scalar(statement.with_for_update() if lock else statement)
+
+
+async def notes(session: AsyncSession, ledger_id: UUID, receivable_id: UUID) -> Sequence[Note]:
+    """What was said about a receivable, oldest first."""
+    statement = select(Note).where(Note.ledger_id == ledger_id, Note.receivable_id == receivable_id)
+    return (await session.scalars(statement.order_by(Note.id))).all()
+
+
+async def count_of(session: AsyncSession, ledger_id: UUID, key: str, name: str) -> int:
+    """How often an event of this name happened to a receivable."""
+    statement = select(func.count()).where(
+        TimelineEntry.ledger_id == ledger_id, TimelineEntry.receivable == key, TimelineEntry.name == name
+    )
+    return (await session.scalars(statement)).one()
+
+
+async def has_credit_note(session: AsyncSession, ledger_id: UUID, key: str, note: str) -> bool:
+    """Whether the supplier gave this credit note on the receivable."""
+    rows = await session.scalars(
+        select(TimelineEntry.args).where(
+            TimelineEntry.ledger_id == ledger_id,
+            TimelineEntry.receivable == key,
+            TimelineEntry.name == "CreditNoteIssued",
+        )
+    )
+    return any(args["note"] == note for args in rows)

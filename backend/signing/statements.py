@@ -77,6 +77,15 @@ _ALL = (
     _action("Receivables", "Pay", "bytes32 id,uint64 amount"),
     _action("Receivables", "PayAsDebtor", f"{TERMS},uint8 lot,uint64 payment"),
     _action("Receivables", "Redeem", "bytes32 id,address account"),
+    _action("Receivables", "Dispute", f"{TERMS},uint64 disputed,bytes32 reason"),
+    _action("Receivables", "EndDispute", f"{TERMS},uint8 lot"),
+    _action("Receivables", "IssueCreditNote", f"{TERMS},uint8 lot,uint64 total,bytes32 note"),
+    _action("Receivables", "JoinCreditNote", "bytes32 id,address account,bytes32 note,uint64 amount"),
+    _action(
+        "Receivables", "CloseOutside", "bytes32 id,address account,uint64 amount,bytes32 paymentReference"
+    ),
+    _action("Receivables", "WaiveInterest", "bytes32 id,address account,bool waived"),
+    _action("Receivables", "WriteOff", "bytes32 id,address account"),
     _action("Participants", "SetStandingConsent", "address account,bool open"),
     Statement("Financing", OFFER + PARCEL),
     Statement("Financing", f"Accept(Offer offer,uint64 minPrice,{_RELAYED}){OFFER}{PARCEL}"),

@@ -181,6 +181,57 @@ def _redeem(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
     writer.say("redeem", id=_hex(message["id"]), account=writer.who(message["account"]))
 
 
+def _dispute(writer: _Writer, message: Mapping[str, Any], document: Document) -> None:
+    terms = {name: message[name] for name, _ in _terms_members(document)}
+    amount = writer.money(terms["token"], message["disputed"])
+    writer.say("dispute", amount=amount, reason=_hex(message["reason"]))
+    writer.terms(terms)
+
+
+def _end_dispute(writer: _Writer, message: Mapping[str, Any], document: Document) -> None:
+    writer.say("end-dispute", lot=message["lot"])
+    writer.terms({name: message[name] for name, _ in _terms_members(document)})
+
+
+def _credit_note(writer: _Writer, message: Mapping[str, Any], document: Document) -> None:
+    terms = {name: message[name] for name, _ in _terms_members(document)}
+    writer.say(
+        "credit-note", amount=writer.money(terms["token"], message["total"]), note=_hex(message["note"])
+    )
+    if message["lot"]:
+        writer.say("credit-lot", lot=message["lot"])
+    writer.terms(terms)
+
+
+def _credit_consent(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say(
+        "credit-consent",
+        amount=f"{message['amount']:,}",
+        account=writer.who(message["account"]),
+        id=_hex(message["id"]),
+        note=_hex(message["note"]),
+    )
+
+
+def _close_outside(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say(
+        "close-outside",
+        amount=f"{message['amount']:,}",
+        account=writer.who(message["account"]),
+        id=_hex(message["id"]),
+        reference=_hex(message["paymentReference"]),
+    )
+
+
+def _waive(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    code = "waive" if message["waived"] else "waive-ended"
+    writer.say(code, account=writer.who(message["account"]), id=_hex(message["id"]))
+
+
+def _write_off(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say("write-off", account=writer.who(message["account"]), id=_hex(message["id"]))
+
+
 def _offer(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
     writer.say("offer")
     writer.offer(message)
@@ -233,6 +284,13 @@ _WORDS: dict[str, Callable[[_Writer, Mapping[str, Any], Document], None]] = {
     "Pay": _pay,
     "PayAsDebtor": _pay_as_debtor,
     "Redeem": _redeem,
+    "Dispute": _dispute,
+    "EndDispute": _end_dispute,
+    "IssueCreditNote": _credit_note,
+    "JoinCreditNote": _credit_consent,
+    "CloseOutside": _close_outside,
+    "WaiveInterest": _waive,
+    "WriteOff": _write_off,
     "SetStandingConsent": _consent,
     "Offer": _offer,
     "Accept": _accept,

@@ -92,6 +92,14 @@ def contracts() -> Contracts:
         "pay(bytes32 id,uint64 amount)",
         "payAsDebtor(Terms terms,uint8 lot,uint64 payment)",
         "redeem(bytes32 id,address account)",
+        "dispute(Terms terms,uint64 disputed,bytes32 reason)",
+        "endDispute(Terms terms,uint8 lot)",
+        "issueCreditNote(Terms terms,uint8 lot,uint64 total,bytes32 note)",
+        "joinCreditNote(bytes32 id,address account,bytes32 note,uint64 amount)",
+        "closeOutside(bytes32 id,address account,uint64 amount,bytes32 paymentReference)",
+        "waiveInterest(bytes32 id,address account,bool waived)",
+        "writeOff(bytes32 id,address account)",
+        "allowReceipt(bytes32 id,address account,uint64 units)",
     )
     financing = abi(
         _RELAY, "accept(Offer offer,uint64 minPrice,bytes signature,bytes cosignature,bytes permit)"
