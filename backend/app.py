@@ -47,6 +47,7 @@ from backend.kit.settings import Settings
 from backend.migrations import upgrade as migrations
 from backend.parties import service as parties
 from backend.parties.accounts import Accounts
+from backend.provenance.appending import Appender
 from backend.provenance.config import log_config
 from backend.provenance.log.anchoring import Heads
 from backend.provenance.log.work import anchor_loop
@@ -58,6 +59,11 @@ from backend.receivables.projection import FingerprintRegister, Receivables
 from backend.verification.service import state_of
 
 ROUTERS: list[APIRouter] = [
+    backend.provenance.log.api.router,
+    backend.provenance.log.tlog.router,
+    backend.provenance.api.router,
+    backend.provenance.query.api.router,
+    backend.provenance.trace.api.router,
     backend.parties.api.router,
     backend.parties.webhooks.router,
     backend.chain.api.router,
@@ -68,13 +74,8 @@ ROUTERS: list[APIRouter] = [
     backend.receivables.remedies_api.router,
     backend.financing.api.router,
     backend.verification.api.router,
-    backend.provenance.log.api.router,
-    backend.provenance.log.tlog.router,
-    backend.provenance.api.router,
-    backend.provenance.query.api.router,
-    backend.provenance.trace.api.router,
 ]
-"""Every room's routes."""
+"""Every room's routes. They are tried in this order, so what machines call most stands first."""
 
 
 def projections() -> Sequence[Projection]:
@@ -165,6 +166,8 @@ def create_app(
     app.state.authenticate = parties.authenticate
     app.state.running = Running()
     app.state.log = log_config(settings, contracts)
+    if app.state.log is not None:
+        app.state.appender = Appender(database, contracts.ledger_id, app.state.log)
     app.state.actions = Actions(contracts, parties.may_sign)
     register_actions(app.state.actions)
     app.state.read_invoice = backend.invoices.api.reader(app.state)

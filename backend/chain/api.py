@@ -29,13 +29,13 @@ _HASH = "0x" + "5a" * 32
 _ACCOUNT = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
 
 
-def current_contracts(request: Request) -> Contracts:
+async def current_contracts(request: Request) -> Contracts:
     """The contracts of this ledger."""
     contracts: Contracts = request.app.state.contracts
     return contracts
 
 
-def current_actions(request: Request) -> Actions:
+async def current_actions(request: Request) -> Actions:
     """The one mechanism for prepared actions."""
     mechanism: Actions = request.app.state.actions
     return mechanism

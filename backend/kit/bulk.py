@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 from pydantic_core import to_json
 from sqlalchemy import (
     ARRAY,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Integer,
+    LargeBinary,
     String,
     Table,
     Uuid,
@@ -26,12 +28,13 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.columns import Address, Amount, Hash32, UtcTime, address, hash32
 from backend.kit.database import Base
 
-_FEW = 50
+_FEW = 10
 """So many rows are not worth the two round trips of COPY."""
 _ROWS = 2_000
 """Rows written at once, so that the database works on some while the next are put into words."""
@@ -43,7 +46,7 @@ _NULL = r"\N"
 async def insert(session: AsyncSession, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
     """Adds rows of `table`, each with a value for every column.
 
-    Raises ValueError for a value its column's type refuses.
+    Raises ValueError for a value its column's type refuses, DBAPIError for a broken constraint.
     """
     if not rows:
         return
@@ -57,7 +60,19 @@ async def insert(session: AsyncSession, table: type[Base], rows: Sequence[Mappin
     columns = [(column.name, _writer(column)) for column in into.columns]
     names = ", ".join(f'"{name}"' for name, _ in columns)
     raw: Any = (await connection.get_raw_connection()).driver_connection
-    async with raw.cursor() as cursor, cursor.copy(f'COPY "{into.name}" ({names}) FROM STDIN') as copy:
+    try:
+        await _copy(raw, f'COPY "{into.name}" ({names}) FROM STDIN', columns, rows)
+    except psycopg.Error as error:
+        raise DBAPIError(f"COPY {into.name}", None, error) from error
+
+
+async def _copy(
+    raw: Any,
+    statement: str,
+    columns: Sequence[tuple[str, Callable[[Any], str]]],
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    async with raw.cursor() as cursor, cursor.copy(statement) as copy:
         for start in range(0, len(rows), _ROWS):
             lines = [
                 "\t".join([write(row[name]) for name, write in columns])
@@ -102,6 +117,7 @@ def _by_type(column: Column[Any]) -> Callable[[Any], str]:
         (JSON, _document),
         (Boolean, lambda value: "t" if value else "f"),
         (Integer, lambda value: str(int(value))),
+        (LargeBinary, lambda value: r"\\x" + value.hex()),
         (String, _text),
     ]
     for kind, write in kinds:

@@ -7,6 +7,7 @@ Idempotency-Key, its answer. Nobody commits: the transaction ends here, before t
 
 import base64
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Annotated, Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -39,6 +40,15 @@ def key_optional(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+def shares_transaction(endpoint: Endpoint) -> Endpoint:
+    """Marks an endpoint whose work is done in one transaction with that of other requests.
+
+    It is given `CurrentDeed` in place of a session, and answers with what that transaction made of the deed.
+    """
+    endpoint.shares_transaction = True  # type: ignore[attr-defined]
+    return endpoint
+
+
 def answers_with_secret(endpoint: Endpoint) -> Endpoint:
     """Marks an endpoint whose answer must not be kept for a repetition."""
     endpoint.answers_with_secret = True  # type: ignore[attr-defined]
@@ -66,6 +76,68 @@ def prepared(request: Request) -> Any:
 def operation_id(route: APIRoute) -> str:
     """What generated clients call the operation: its room and its function."""
     return f"{route.endpoint.__module__.split('.')[1]}_{route.endpoint.__name__}"
+
+
+class Deed:
+    """One request that changes something: what must be written in the transaction that carries it out."""
+
+    def __init__(
+        self, request: Request, caller: Caller, route: "Route", key: str | None, body: bytes
+    ) -> None:
+        self.request, self.caller, self._route, self._key = request, caller, route, key
+        self._print = "" if key is None else idempotency.fingerprint(
+            request.method,
+            request.url.path,
+            request.url.query,
+            request.headers.get("content-type", ""),
+            body,
+        )  # fmt: skip
+
+    def held(self) -> AbstractAsyncContextManager[None]:
+        """While it is worked on, its key is taken in this process. Raises StillRunning."""
+        if self._key is None:
+            return nullcontext()
+        running: idempotency.Running = self.request.app.state.running
+        return running.hold(self.caller.ledger_id, self.caller.party_id, self._key)
+
+    async def done_before(self, session: AsyncSession) -> Response | None:
+        """The answer it got when it was carried out before. Raises StillRunning, KeyReused, AnswerNotKept."""
+        if self._key is None:
+            return None
+        done = await idempotency.find(session, self.caller.ledger_id, self.caller.party_id, self._key)
+        return None if done is None else _replay(done, self._print)
+
+    def note(self, session: AsyncSession, response: Response) -> None:
+        """Adds to the transaction who changed what and, under the key, the answer; not of a refusal."""
+        if response.status_code >= 400:
+            return
+        owner = {"ledger_id": self.caller.ledger_id, "party_id": self.caller.party_id}
+        session.add(
+            audit.AuditEntry(
+                **owner,
+                user_id=self.caller.user_id,
+                action=f"{self.request.method} {self._route.path_format}",
+                subject=getattr(self.request.state, "audit_subject", None) or self.request.url.path[:200],
+                request_id=request_id(self.request),
+                detail={"status": response.status_code},
+            )
+        )
+        if self._key is None:
+            return
+        secret = getattr(self._route.endpoint, "answers_with_secret", False)
+        kept = {
+            name: value for name, value in response.headers.items() if name in ("content-type", "location")
+        }
+        session.add(
+            idempotency.IdempotentRequest(
+                **owner,
+                key=self._key,
+                fingerprint=self._print,
+                status=response.status_code,
+                headers=kept,
+                body=None if secret else bytes(response.body),
+            )
+        )
 
 
 class Route(APIRoute):
@@ -97,25 +169,21 @@ class Route(APIRoute):
             key = self._key(request)
             if work := getattr(self.endpoint, "prepared_by", None):
                 request.state.prepared = await work(request)
-            if key is None:
+            deed = Deed(request, caller, self, key, body)
+            async with deed.held():
+                if getattr(self.endpoint, "shares_transaction", False):
+                    request.state.deed = deed
+                    return await handle(request)
                 async with database.transaction() as session:
-                    return await self._carry_out(request, session, caller, handle)
-            print_ = idempotency.fingerprint(
-                request.method,
-                request.url.path,
-                request.url.query,
-                request.headers.get("content-type", ""),
-                body,
-            )
-            held = request.app.state.running.hold(caller.ledger_id, caller.party_id, key)
-            async with held, database.transaction() as session:
-                done = await idempotency.find(session, caller.ledger_id, caller.party_id, key)
-                if done is not None:
-                    return _replay(done, print_)
-                response = await self._carry_out(request, session, caller, handle)
-                if response.status_code < 400:
-                    self._keep(session, caller, key, print_, response)
-                return response
+                    done = await deed.done_before(session)
+                    if done is not None:
+                        return done
+                    request.state.session = session
+                    session.info["relay_quota"] = request.app.state.settings.relay_quota
+                    response = await handle(request)
+                    deed.note(session, response)
+                    await session.flush()
+                    return response
 
         return read if methods <= SAFE_METHODS else change
 
@@ -126,46 +194,6 @@ class Route(APIRoute):
         if request.method == "POST" and not getattr(self.endpoint, "key_optional", False):
             raise idempotency.KeyMissing()
         return None
-
-    async def _carry_out(
-        self,
-        request: Request,
-        session: AsyncSession,
-        caller: Caller,
-        handle: Callable[[Request], Awaitable[Response]],
-    ) -> Response:
-        request.state.session = session
-        session.info["relay_quota"] = request.app.state.settings.relay_quota
-        response = await handle(request)
-        if response.status_code < 400:
-            await audit.record(
-                session,
-                ledger_id=caller.ledger_id,
-                party_id=caller.party_id,
-                user_id=caller.user_id,
-                action=f"{request.method} {self.path_format}",
-                subject=getattr(request.state, "audit_subject", None) or request.url.path[:200],
-                request_id=request_id(request),
-                detail={"status": response.status_code},
-            )
-        return response
-
-    def _keep(self, session: AsyncSession, caller: Caller, key: str, print_: str, response: Response) -> None:
-        secret = getattr(self.endpoint, "answers_with_secret", False)
-        kept = {
-            name: value for name, value in response.headers.items() if name in ("content-type", "location")
-        }
-        session.add(
-            idempotency.IdempotentRequest(
-                ledger_id=caller.ledger_id,
-                party_id=caller.party_id,
-                key=key,
-                fingerprint=print_,
-                status=response.status_code,
-                headers=kept,
-                body=None if secret else bytes(response.body),
-            )
-        )
 
 
 def _replay(done: idempotency.IdempotentRequest, print_: str) -> Response:
@@ -200,22 +228,29 @@ def audit_subject(request: Request, subject: str) -> None:
     request.state.audit_subject = subject
 
 
-def _session(request: Request) -> AsyncSession:
+async def _session(request: Request) -> AsyncSession:
     session: AsyncSession = request.state.session
     return session
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
 
 
-def _locale(request: Request) -> Locale:
+async def _deed(request: Request) -> Deed:
+    deed: Deed = request.state.deed
+    return deed
+
+
+async def _locale(request: Request) -> Locale:
     return negotiate(request.headers.get("accept-language"))
 
 
 Session = Annotated[AsyncSession, Depends(_session)]
 """The session of the request's transaction (for a GET, one that can only read)."""
+CurrentDeed = Annotated[Deed, Depends(_deed)]
+"""The request itself, for endpoints whose transaction others share."""
 CurrentCaller = Annotated[Caller, Depends(_caller)]
 """The authenticated user behind the request."""
 CurrentLocale = Annotated[Locale, Depends(_locale)]

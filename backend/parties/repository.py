@@ -1,13 +1,26 @@
 """Ledgers, parties, their users and keys, and the accounts the chain says they have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Select, String, UniqueConstraint, func, select
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    Select,
+    String,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    func,
+    select,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from backend.kit import bulk
 from backend.kit.access import Owned
 from backend.kit.clock import now
 from backend.kit.database import Address, Amount, Base, Hash32, Json, UtcTime
@@ -88,16 +101,32 @@ class ApiKey(Owned, Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
-async def key_with_user(session: AsyncSession, digest: str) -> tuple[ApiKey, User, Party] | None:
-    """The key with this digest, its user and party."""
-    statement = (
-        select(ApiKey, User, Party)
-        .join(User, User.id == ApiKey.user_id)
-        .join(Party, Party.id == User.party_id)
-        .where(ApiKey.digest == digest)
+_CREDENTIALS: Final = (
+    select(
+        ApiKey.revoked_at,
+        ApiKey.expires_at,
+        User.id.label("user_id"),
+        User.roles,
+        Party.id.label("party_id"),
+        Party.ledger_id,
+        and_(User.active, Party.active).label("active"),
+        PartyAccount.account,
     )
-    row = (await session.execute(statement)).one_or_none()
-    return None if row is None else (row[0], row[1], row[2])
+    .join(User, User.id == ApiKey.user_id)
+    .join(Party, Party.id == User.party_id)
+    .outerjoin(PartyAccount, PartyAccount.party_id == Party.id)
+    .where(ApiKey.digest == bindparam("digest"))
+    .limit(2)
+)
+
+
+async def credentials(session: AsyncSession, digest: str) -> Sequence[Any]:
+    """The key with this digest, its user and party, once for each account of the party, twice at most.
+
+    One statement of columns: every request asks it.
+    """
+    rows: Sequence[Any] = (await session.execute(_CREDENTIALS, {"digest": digest})).all()
+    return rows
 
 
 async def party_by_tax_number(
@@ -124,6 +153,20 @@ async def party_by_identifier(
             PartyIdentifier.value == value,
         )
     )
+
+
+async def parties_of_identifiers(
+    session: AsyncSession, ledger_id: UUID, scheme: str, values: Iterable[str]
+) -> dict[str, UUID]:
+    """The parties with these other identifiers, by identifier; those nobody has are left out."""
+    rows = await session.execute(
+        select(PartyIdentifier.value, PartyIdentifier.party_id).where(
+            PartyIdentifier.ledger_id == ledger_id,
+            PartyIdentifier.scheme == scheme,
+            bulk.among(session, PartyIdentifier.value, set(values)),
+        )
+    )
+    return {row.value: row.party_id for row in rows}
 
 
 async def parties_by_name(session: AsyncSession, ledger_id: UUID, name: str) -> Sequence[Party]:

@@ -159,19 +159,18 @@ async def authenticate(session: AsyncSession, authorization: str | None) -> Call
     secret = secret.strip()
     if scheme.lower() != "bearer" or not secret.startswith(model.KEY_START):
         raise Unauthenticated()
-    found = await repository.key_with_user(session, model.digest(secret))
-    if found is None:
+    found = await repository.credentials(session, model.digest(secret))
+    if not found:
         raise Unauthenticated()
-    key, user, party = found
-    if not (model.key_is_valid(key.revoked_at, key.expires_at, now()) and user.active and party.active):
+    key = found[0]
+    if not (model.key_is_valid(key.revoked_at, key.expires_at, now()) and key.active):
         raise Unauthenticated()
-    accounts = await repository.accounts_of(session, party.id)
     return Caller(
-        user_id=user.id,
-        party_id=party.id,
-        ledger_id=party.ledger_id,
-        roles=frozenset(Role(role) for role in user.roles),
-        account=accounts[0] if len(accounts) == 1 else None,
+        user_id=key.user_id,
+        party_id=key.party_id,
+        ledger_id=key.ledger_id,
+        roles=frozenset(Role(role) for role in key.roles),
+        account=key.account if len(found) == 1 else None,
     )
 
 

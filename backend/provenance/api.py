@@ -2,7 +2,9 @@
 
 import base64
 import json
+from asyncio import to_thread
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 from uuid import UUID
@@ -12,9 +14,22 @@ from fastapi.responses import JSONResponse
 
 from backend.kit.access import Caller
 from backend.kit.clock import iso
-from backend.kit.web import CurrentCaller, PageQuery, Route, Session, audit_subject, key_optional, page
+from backend.kit.database import Database
+from backend.kit.web import (
+    CurrentCaller,
+    CurrentDeed,
+    PageQuery,
+    Route,
+    Session,
+    audit_subject,
+    key_optional,
+    page,
+    shares_transaction,
+)
 from backend.provenance import capture, repository
-from backend.provenance.capture import Captured, Proof
+from backend.provenance.appending import Appender
+from backend.provenance.capture import Captured
+from backend.provenance.config import LogConfig
 from backend.provenance.discovery import (
     CAPTURE_LIMITS,
     VERSIONS,
@@ -24,6 +39,7 @@ from backend.provenance.discovery import (
     WantedFormat,
     WantedMediaType,
 )
+from backend.provenance.preparing import Behaviour, Capture, Proof, prepare
 from backend.provenance.problems import EventUnknown, MediaTypeUnknown, QueryInvalid, SignatureIncomplete
 from backend.provenance.query.language import read_query
 from backend.provenance.query.search import Found, search
@@ -33,6 +49,9 @@ from backend.provenance.tables import CaptureJob
 router = APIRouter(prefix="/epcis", route_class=Route, tags=["EPCIS"])
 
 _CAPTURED: Final = frozenset({"application/json", "application/ld+json", "application/xml", "text/xml"})
+_LARGE: Final = 32 * 1024
+"""Bytes of a document above which it is read beside the event loop."""
+
 _EVENT: Final = {
     "@context": "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld",
     "type": "ObjectEvent",
@@ -65,7 +84,7 @@ def _body(example: Any) -> dict[str, Any]:
     }
 
 
-def recorder_proof(
+async def recorder_proof(
     account: Annotated[
         str | None,
         Header(alias="Tallystick-Account", description="The account the document is signed for."),
@@ -114,9 +133,10 @@ RecorderProof = Annotated[Proof | None, Depends(recorder_proof)]
 
 @router.post("/capture", status_code=202, openapi_extra=_body(_DOCUMENT))
 @key_optional
+@shares_transaction
 async def post_capture(
     request: Request,
-    session: Session,
+    deed: CurrentDeed,
     caller: CurrentCaller,
     log: CurrentLog,
     proof: RecorderProof,
@@ -128,22 +148,52 @@ async def post_capture(
     The job is finished when the answer arrives: it says what was recorded, with the log's signed receipt.
     Signed by a key admitted for the account, the events are the recorder's word; unsigned they are shown so.
     """
-    done = await capture.capture(
-        session,
+    prepared = await _prepared(request, caller, log, proof, behaviour, strict=strict)
+
+    def answer(done: Captured) -> Response:
+        audit_subject(request, f"capture:{done.job.id}")
+        return JSONResponse(
+            job_view(done.job) | _leaves_view(done),
+            status_code=202,
+            headers={**VERSIONS, "Location": f"/epcis/capture/{done.job.id}"},
+        )
+
+    return await _appender(request).record(deed, prepared, answer)
+
+
+async def _prepared(
+    request: Request,
+    caller: Caller,
+    log: LogConfig,
+    proof: Proof | None,
+    behaviour: Behaviour = "rollback",
+    *,
+    strict: bool = False,
+) -> Capture:
+    """The body made ready to be recorded, by a recorder that may."""
+    data, media_type = await request.body(), _media_type(request)
+    work = partial(
+        prepare,
         caller,
         log,
-        data=await request.body(),
-        media_type=_media_type(request),
+        data=data,
+        media_type=media_type,
         behaviour=behaviour,
         proof=proof,
         strict=strict,
     )
-    audit_subject(request, f"capture:{done.job.id}")
-    return JSONResponse(
-        job_view(done.job) | _leaves_view(done),
-        status_code=202,
-        headers={**VERSIONS, "Location": f"/epcis/capture/{done.job.id}"},
-    )
+    # A large document takes longer than others should wait for their answer.
+    prepared = await to_thread(work) if len(data) > _LARGE else work()
+    if proof is not None:
+        database: Database = request.app.state.database
+        async with database.reading() as session:
+            await capture.require_recorder(session, prepared)
+    return prepared
+
+
+def _appender(request: Request) -> Appender:
+    appender: Appender = request.app.state.appender
+    return appender
 
 
 def _media_type(request: Request) -> str:
@@ -215,23 +265,24 @@ async def _job(session: Session, caller: Caller, capture_id: str) -> CaptureJob:
 
 @router.post("/events", status_code=201, openapi_extra=_body(_EVENT))
 @key_optional
+@shares_transaction
 async def post_event(
-    request: Request, session: Session, caller: CurrentCaller, log: CurrentLog, proof: RecorderProof
+    request: Request, deed: CurrentDeed, caller: CurrentCaller, log: CurrentLog, proof: RecorderProof
 ) -> Response:
     """Record one event."""
-    done = await capture.capture(
-        session, caller, log, data=await request.body(), media_type=_media_type(request), proof=proof
-    )
-    audit_subject(request, f"capture:{done.job.id}")
-    if done.job.errors:
-        error = done.job.errors[0]
-        return JSONResponse(error, status_code=error["status"], media_type="application/problem+json")
-    headers = dict(VERSIONS)
-    if done.leaves:
-        row = await repository.by_sequence(session, caller, done.leaves[0].sequence)
-        if row is not None:
-            headers["Location"] = f"/epcis/events/{row.event_id}"
-    return JSONResponse(job_view(done.job) | _leaves_view(done), status_code=201, headers=headers)
+    prepared = await _prepared(request, caller, log, proof)
+
+    def answer(done: Captured) -> Response:
+        audit_subject(request, f"capture:{done.job.id}")
+        if done.job.errors:
+            error = done.job.errors[0]
+            return JSONResponse(error, status_code=error["status"], media_type="application/problem+json")
+        headers = dict(VERSIONS)
+        if done.event_ids:
+            headers["Location"] = f"/epcis/events/{done.event_ids[0]}"
+        return JSONResponse(job_view(done.job) | _leaves_view(done), status_code=201, headers=headers)
+
+    return await _appender(request).record(deed, prepared, answer)
 
 
 @router.get("/events")

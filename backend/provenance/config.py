@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from typing import Final
 
 from eth_abi.abi import encode
@@ -14,6 +15,7 @@ from backend.provenance.log.notes import Signer, load_key
 CONTRACT: Final = "ProvenanceLog"
 
 
+@cache
 def log_id_of(chain_id: int, contract: bytes) -> bytes:
     """The id the contract gives itself: keccak256(abi.encode(chain id, contract))."""
     return bytes(keccak(encode(["uint256", "address"], [chain_id, "0x" + contract.hex()])))

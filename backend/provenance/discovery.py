@@ -34,7 +34,7 @@ _OFFERED: Final[dict[str, MediaType]] = {
 }
 
 
-def wanted_media_type(accept: Annotated[str | None, Header()] = None) -> MediaType:
+async def wanted_media_type(accept: Annotated[str | None, Header()] = None) -> MediaType:
     """The binding to answer in, by weight. Raises NotAcceptable when none offered is accepted."""
     best: tuple[float, int, MediaType] | None = None
     for place, part in enumerate((accept or "*/*").split(",")):
@@ -59,7 +59,7 @@ def _weight(parameters: list[str]) -> float:
     return 1.0
 
 
-def extension_namespaces(
+async def extension_namespaces(
     gs1_extensions: Annotated[str | None, Header(alias="GS1-Extensions")] = None,
 ) -> Namespaces:
     """The prefixes of query parameters, from `GS1-Extensions: ex=https://…, …`, over the standard's own."""
@@ -71,7 +71,7 @@ def extension_namespaces(
     return known
 
 
-def current_log(request: Request) -> LogConfig:
+async def current_log(request: Request) -> LogConfig:
     """The ledger's log. Raises LogMissing when its deployment has none."""
     config: LogConfig | None = request.app.state.log
     if config is None:

@@ -7,12 +7,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.kit.access import Caller
 from backend.kit.disclosure import Disclosure
 from backend.provenance import repository
-from backend.provenance.capture import fields_of
 from backend.provenance.config import LogConfig
 from backend.provenance.epcis.values import loads
 from backend.provenance.keys import keys_of
 from backend.provenance.log import service as log
 from backend.provenance.log.anchoring import bring_map_up
+from backend.provenance.preparing import fields_of
 from backend.provenance.problems import EventUnknown, FieldUnknown
 from backend.provenance.query.search import event_of
 from backend.provenance.tables import RecordedEvent

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, insert, select
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.kit import bulk
 from backend.kit.access import Caller, visible_to
 from backend.provenance.epcis.terms import BIZ_TRANSACTION_TYPE
 from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
@@ -13,7 +14,6 @@ from backend.provenance.tables import CaptureJob, EventKey, EventReader, Receive
 
 _NAMES_OF = {"item": EPC_NAMES, "class": CLASS_NAMES}
 _IN_LIST = 500
-_ROWS = 2000
 
 
 def may_read(caller: Caller) -> ColumnElement[bool]:
@@ -60,35 +60,23 @@ async def sequences_under(
 
 async def known_identities(session: AsyncSession, ledger_id: UUID, identities: Iterable[str]) -> set[str]:
     """Those of the identities that are recorded already."""
-    found: set[str] = set()
-    wanted = list(identities)
-    for start in range(0, len(wanted), _IN_LIST):
-        rows = await session.scalars(
-            select(RecordedEvent.identity).where(
-                RecordedEvent.ledger_id == ledger_id,
-                RecordedEvent.identity.in_(wanted[start : start + _IN_LIST]),
-            )
-        )
-        found.update(rows)
-    return found
+    statement = select(RecordedEvent.identity).where(
+        RecordedEvent.ledger_id == ledger_id, bulk.among(session, RecordedEvent.identity, list(identities))
+    )
+    return set(await session.scalars(statement))
 
 
-async def own_event_ids(
-    session: AsyncSession, ledger_id: UUID, party_id: UUID, ids: Iterable[str]
-) -> set[str]:
-    """Those of the eventIDs under which the party has recorded an event."""
-    found: set[str] = set()
+async def claimed_event_ids(
+    session: AsyncSession, ledger_id: UUID, ids: Iterable[str]
+) -> set[tuple[UUID, str]]:
+    """Those of the eventIDs under which events are recorded, each with the party that recorded one."""
     wanted = list(ids)
-    for start in range(0, len(wanted), _IN_LIST):
-        rows = await session.scalars(
-            select(RecordedEvent.event_id).where(
-                RecordedEvent.ledger_id == ledger_id,
-                RecordedEvent.party_id == party_id,
-                RecordedEvent.event_id.in_(wanted[start : start + _IN_LIST]),
-            )
-        )
-        found.update(rows)
-    return found
+    if not wanted:
+        return set()
+    statement = select(RecordedEvent.party_id, RecordedEvent.event_id).where(
+        RecordedEvent.ledger_id == ledger_id, bulk.among(session, RecordedEvent.event_id, wanted)
+    )
+    return {(party_id, event_id) for party_id, event_id in await session.execute(statement)}
 
 
 async def add_events(
@@ -99,8 +87,7 @@ async def add_events(
 ) -> None:
     """Inserts events with their keys and readers."""
     for table, values in ((RecordedEvent, rows), (EventKey, keys), (EventReader, readers)):
-        for start in range(0, len(values), _ROWS):
-            await session.execute(insert(table), values[start : start + _ROWS])
+        await bulk.insert(session, table, values)
 
 
 async def job(session: AsyncSession, caller: Caller, job_id: UUID) -> CaptureJob | None:

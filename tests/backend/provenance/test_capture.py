@@ -15,9 +15,10 @@ from backend.kit.columns import hash32
 from backend.kit.database import Database
 from backend.kit.merkle import root_of
 from backend.parties.repository import Grant
-from backend.provenance.capture import SCOPE_RECORD, fields_of
+from backend.provenance.capture import SCOPE_RECORD
 from backend.provenance.epcis.values import loads
 from backend.provenance.log.notes import open_note
+from backend.provenance.preparing import fields_of
 from backend.provenance.tables import CaptureJob, EventKey, LogState, ReceivedDocument, RecordedEvent
 from backend.verifier import capture as signing
 from backend.verifier.leaf import body_hash, decode
@@ -200,6 +201,7 @@ async def test_rollback_stores_nothing_and_proceed_the_valid_rest(
         (document(RECEIPT), "text/plain", 415),
         (document(*[RECEIPT] * 1001), "application/json", 413),
     ],
+    ids=["nothing", "no-json", "no-type", "no-epcis", "remote-context", "text", "1001-events"],
 )
 async def test_what_is_no_document_is_refused(
     buyer: Recorder, database: Database, data: bytes, media_type: str, status: int

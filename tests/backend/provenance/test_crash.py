@@ -33,6 +33,7 @@ from backend.provenance import capture
 from backend.provenance.config import LogConfig
 from backend.provenance.log.anchoring import anchor_if_due
 from backend.provenance.log.notes import Signer
+from backend.provenance.preparing import prepare
 from tests.backend.provenance.conftest import ANCHOR, receipts
 
 place, start = Path(sys.argv[1]), int(sys.argv[2])
@@ -48,9 +49,8 @@ async def main():
     database = Database(f"sqlite:///{place}")
     for number in range(start, start + 10_000, 5):
         async with database.transaction() as session:
-            done = await capture.capture(
-                session, caller, config, data=receipts(5, number), media_type="application/json"
-            )
+            given = prepare(caller, config, data=receipts(5, number), media_type="application/json")
+            (done,) = await capture.record(session, contracts.ledger_id, config, [given])
         print(done.leaves[-1].sequence if done.leaves else -1, flush=True)
         async with database.transaction() as session:
             await anchor_if_due(session, contracts, config)
