@@ -61,6 +61,10 @@ CAMPAIGNS = {
     "deep-faults-sqlite": Campaign(
         "the same on SQLite, 200 times", (str(PYTHON), "-m", "bench.faults", "sqlite")
     ),
+    "deep-soak": Campaign(
+        "an hour of steady work in two parts: what each process takes, and whether it grows (MINUTES, RATE)",
+        (str(PYTHON), "-m", "bench.soak", "postgresql"),
+    ),
     "deep-invoices": Campaign(
         "measure the invoice readers on the files below CORPORA=folder",
         (str(PYTHON), "-m", "bench.invoices"),

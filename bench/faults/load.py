@@ -7,7 +7,6 @@ Idempotency-Key. What a client was told stands in a journal, one line each; the 
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -165,8 +164,11 @@ class Load:
         """Operations the API has answered for."""
         return len(self.journal.operations)
 
-    async def run(self, clients: int, told: Callable[[], None] = lambda: None) -> None:
-        """Works until everything wanted is accepted. Raises LoadError for an answer that must not be."""
+    async def run(self, clients: int, *, pause: float = 0) -> None:
+        """Works until everything wanted is accepted; each client rests for `pause` seconds after a transfer.
+
+        Raises LoadError for an answer that must not be.
+        """
         waiting = asyncio.Queue[int]()
         for number in range(self.wanted - self.claims):
             if str(number) not in self.journal.operations:
@@ -178,14 +180,13 @@ class Load:
             async with slots:
                 await self._claim(number)
             made[number].set()
-            told()
 
         async def transfer() -> None:
             while not waiting.empty():
                 number = waiting.get_nowait()
                 await made[number % self.claims].wait()
                 await self._transfer(number)
-                told()
+                await asyncio.sleep(pause)
 
         async with asyncio.TaskGroup() as group:
             for number in range(self.claims):
