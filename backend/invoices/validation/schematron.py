@@ -35,7 +35,7 @@ _WRAPPED = ("<schxslt:document><schxslt:pattern id='not-evaluated'>", "</schxslt
 NOT_EVALUATED = "TS-RUN"
 _STYLESHEET = re.compile(r"<xsl:stylesheet\b[^>]*>")
 _RULE = re.compile(r"^\s*\[([A-Za-z0-9-]+)\]\s*-?\s*")
-_compiling = Lock()
+_starting = Lock()
 
 
 class RulesUnavailableError(RuntimeError):
@@ -99,8 +99,10 @@ def run(rules: RuleSet, root: etree._Element) -> Run:
 
     Rules that cannot be computed on it fail under the name NOT_EVALUATED. Raises RulesUnavailableError.
     """
-    node = _processor().parse_xml(xml_text=etree.tostring(root, encoding="unicode"))
-    report = _compiled(rules).transform_to_string(xdm_node=node)
+    with _starting:  # once a process; what is there may be used by several threads
+        processor, sheet = _processor(), _compile(rules)
+    node = processor.parse_xml(xml_text=etree.tostring(root, encoding="unicode"))
+    report = sheet.transform_to_string(xdm_node=node)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True)
     svrl = etree.fromstring(report.encode(), parser)
     return Run(
@@ -167,11 +169,6 @@ def _processor() -> Any:
     # Empty means none: no file, no http, for doc(), document(), includes and entities alike.
     processor.set_configuration_property("http://saxon.sf.net/feature/allowedProtocols", "")
     return processor
-
-
-def _compiled(rules: RuleSet) -> Any:
-    with _compiling:  # once a process; a compiled sheet may be used by several threads
-        return _compile(rules)
 
 
 @cache

@@ -2,7 +2,9 @@
 
 import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 from types import SimpleNamespace
 
 import pytest
@@ -202,3 +204,20 @@ def test_the_official_unit_tests_agree() -> None:
                     counted += 1
     assert counted > 1_000
     assert agreed / counted >= 0.99
+
+
+def test_the_first_invoices_of_a_process_may_come_at_once() -> None:
+    """Threads that each start Saxon would leave a sheet of one and documents of another, until the next
+    start of the process."""
+    schematron._processor.cache_clear()
+    schematron._compile.cache_clear()
+    together = Barrier(4)
+
+    def check(_: int) -> Outcome:
+        together.wait()
+        return checked(samples.UBL).outcome
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(check, range(4)))
+
+    assert outcomes == [Outcome.VALID] * 4
