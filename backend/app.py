@@ -37,6 +37,7 @@ from backend.chain.signer import Signer
 from backend.financing import service as financing
 from backend.financing.projection import Sales
 from backend.invoices import work as invoice_work
+from backend.invoices.holds import Deliveries
 from backend.invoices.projection import FingerprintKeys
 from backend.kit import edge, openapi
 from backend.kit.database import Database
@@ -52,6 +53,7 @@ from backend.provenance.config import log_config
 from backend.provenance.log.anchoring import Heads
 from backend.provenance.log.work import anchor_loop
 from backend.provenance.query.subscriptions import subscription_loop
+from backend.receivables import deliveries
 from backend.receivables import service as receivables
 from backend.receivables.currencies import Currencies
 from backend.receivables.movements import PermitHandler
@@ -170,6 +172,7 @@ def create_app(
         app.state.appender = Appender(database, contracts.ledger_id, app.state.log)
     app.state.actions = Actions(contracts, parties.may_sign)
     register_actions(app.state.actions)
+    Deliveries.ask = deliveries.received
     app.state.read_invoice = backend.invoices.api.reader(app.state)
     app.state.invoice_evidence = backend.verification.invoices.reader(app.state)
     metrics = Metrics(database, contracts.ledger_id, loops)

@@ -28,7 +28,7 @@ from backend.receivables.desk import Desk, Scope
 from backend.receivables.movements import confirmed
 from backend.receivables.reading import get as receivable
 from backend.receivables.repository import ReceivableRecord, holding
-from backend.receivables.service import NoAccount
+from backend.receivables.service import NoAccount, recheck_sale
 
 OFFER, ACCEPT = "offer.make", "offer.accept"
 LONGEST = timedelta(days=30)
@@ -281,6 +281,8 @@ class SignedHandlers:
         """Sends both signatures to the chain."""
         offer = await self._offer(session, action)
         await _require_open(session, offer)
+        sold = [parcel["id"] for parcel in offer.terms["parcels"]]
+        await recheck_sale(session, action.ledger_id, sold, offer.terms["seller"])
         contract = self.actions.contracts["Financing"]
         data = contract.abi.function("accept").encode(
             {

@@ -1,7 +1,10 @@
 """Reasons for a person to look: tokens that meet another invoice's, and rules only a person can settle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypeAlias
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,39 +28,75 @@ def shown(caller: Caller, held: InvoiceHold) -> str:
     return held.rule if own or caller.sees_everything else UNDER_REVIEW
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A delivery that an invoice stands on: `despatch` or `receipt`, its number, and what is billed of it."""
+
+    kind: str
+    number: str
+    seller_party_id: UUID
+    buyer_party_id: UUID
+    items: Mapping[str, Decimal]
+    units: Mapping[str, str]
+
+
+Delivered: TypeAlias = Callable[[AsyncSession, UUID, Delivery], Awaitable[Mapping[str, Decimal] | None]]
+"""How much of each item the buyer received in a delivery, in the units given; None if nobody can tell."""
+
+
+class Deliveries:
+    """Where this room asks what was delivered. `app.py` registers who knows; nobody does until then."""
+
+    ask: Delivered | None = None
+
+
 def hold(
-    session: AsyncSession,
+    session: AsyncSession, record: InvoiceRecord, rule: str, *, params: Mapping[str, object] | None = None
+) -> None:
+    """Holds an invoice for a rule."""
+    session.add(_hold(record, rule, params=params))
+
+
+def _hold(
     record: InvoiceRecord,
     rule: str,
     *,
     against: InvoiceRecord | None = None,
     params: Mapping[str, object] | None = None,
-) -> None:
-    """Holds an invoice for a rule."""
-    session.add(
-        InvoiceHold(
-            ledger_id=record.ledger_id,
-            party_id=record.party_id,
-            invoice_id=record.id,
-            rule=rule,
-            against=str(against.id) if against else "",
-            foreign=against is not None and against.party_id != record.party_id,
-            params={name: str(value) for name, value in (params or {}).items()},
-        )
+) -> InvoiceHold:
+    return InvoiceHold(
+        ledger_id=record.ledger_id,
+        party_id=record.party_id,
+        invoice_id=record.id,
+        rule=rule,
+        against=str(against.id) if against else "",
+        foreign=against is not None and against.party_id != record.party_id,
+        params={name: str(value) for name, value in (params or {}).items()},
     )
 
 
+async def current(session: AsyncSession, record: InvoiceRecord) -> Sequence[InvoiceHold]:
+    """All holds as of now, let go or not: those written down, and what a comparison would add to them."""
+    kept = await repository.holds_of(session, record.id)
+    known = {(each.rule, each.against) for each in kept}
+    met = await _meetings(session, record) if record.state in {"open", "in-use"} else []
+    fresh = [
+        _hold(record, rule_of(kind), against=other)
+        for kind, other in met
+        if (rule_of(kind), str(other.id)) not in known
+    ]
+    return [*kept, *fresh]
+
+
 async def compare(session: AsyncSession, record: InvoiceRecord) -> Sequence[InvoiceHold]:
-    """Compares an invoice with all others of the ledger, and gives what holds it.
+    """Compares an invoice with all others of the ledger, writes down what it meets, gives what holds it.
 
     Called when it arrives, and again in the transaction that is about to rely on it.
     """
-    known = {(each.rule, each.against) for each in await repository.holds_of(session, record.id)}
-    for kind, other in await _meetings(session, record):
-        if (rule_of(kind), str(other.id)) not in known:
-            hold(session, record, rule_of(kind), against=other)
+    found = await current(session, record)
+    session.add_all(found)
     await session.flush()
-    return [each for each in await repository.holds_of(session, record.id) if each.released_at is None]
+    return [each for each in found if each.released_at is None]
 
 
 async def release(
@@ -65,11 +104,7 @@ async def release(
 ) -> None:
     """Lets an invoice go that was held for `rule`. By the operator, who sees what it met. HoldUnknown."""
     caller.require(Role.OPERATOR)
-    held = [
-        each
-        for each in await repository.holds_of(session, record.id)
-        if each.rule == rule and each.released_at is None
-    ]
+    held = [each for each in await compare(session, record) if each.rule == rule]
     if not held:
         raise HoldUnknown(rule=rule)
     for each in held:
@@ -85,14 +120,33 @@ async def _meetings(session: AsyncSession, record: InvoiceRecord) -> list[tuple[
     """
     own = {token.value: token for token in await repository.tokens_of(session, record.id)}
     met = await repository.meeting(session, record.ledger_id, own, besides=record.id)
-    held = await repository.unreleased(session, {other.id for _, other in met})
-    counting = [(token, other) for token, other in met if other.id < record.id or other.id not in held]
+    freed = await repository.let_go(session, {other.id for _, other in met}, against=record.id)
+    counting = [(token, other) for token, other in met if other.id < record.id or other.id in freed]
     found = {(token.kind, other.id): other for token, other in counting if token.kind != Kind.D}
     for value, token in own.items():
         rivals = [(each, other) for each, other in counting if each.value == value]
-        if token.kind == Kind.D and uniqueness.exceeds(_items(token), [_items(each) for each, _ in rivals]):
+        if token.kind != Kind.D or not rivals:
+            continue
+        delivered = await _delivered(session, record, token, [each for each, _ in rivals])
+        if uniqueness.exceeds(_items(token), [_items(each) for each, _ in rivals], delivered):
             found |= {(token.kind, other.id): other for _, other in rivals}
     return [(kind, other) for (kind, _), other in sorted(found.items(), key=lambda entry: entry[0])]
+
+
+async def _delivered(
+    session: AsyncSession, record: InvoiceRecord, own: InvoiceToken, rivals: Sequence[InvoiceToken]
+) -> Mapping[str, Decimal] | None:
+    """What the delivery brought, where all that stands on it counts in the same units."""
+    ask = Deliveries.ask
+    shared = [(each, item) for each in rivals for item in own.items if item in each.items]
+    comparable = set(own.items) == set(own.units) and all(
+        each.units.get(item) == own.units[item] for each, item in shared
+    )
+    if ask is None or not own.items or not own.delivery or not comparable or record.buyer_party_id is None:
+        return None
+    kind, _, number = own.delivery.partition(":")
+    delivery = Delivery(kind, number, record.party_id, record.buyer_party_id, _items(own), own.units)
+    return await ask(session, record.ledger_id, delivery)
 
 
 def _items(token: InvoiceToken) -> dict[str, Decimal]:

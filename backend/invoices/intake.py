@@ -178,6 +178,8 @@ async def _claim_identity(session: AsyncSession, record: InvoiceRecord, tokens: 
             kind=token.kind.value,
             value=token.value,
             items={item: format(quantity, "f") for item, quantity in token.items.items()},
+            delivery=token.delivery,
+            units=dict(token.units),
         )
         for token in tokens
         if token.kind is not Kind.E

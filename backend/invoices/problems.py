@@ -42,6 +42,12 @@ class InvoiceOfAnother(Problem):
     status, code = 403, "invoice-of-another"
 
 
+class InvoiceHeld(Problem):
+    """Something about the invoice has to be looked at before anything may rest on it."""
+
+    status, code = 409, "invoice-held"
+
+
 class InvoiceKnown(Problem):
     """The same invoice is here already: same seller, year, class and number, whatever else was changed."""
 

@@ -53,6 +53,11 @@ class InvoiceRecord(Owned, Base):
     filing_number: Mapped[str | None] = mapped_column(String(100))
     answer: Mapped[str | None] = mapped_column(String(2))
     """The buyer's last answer (Peppol Invoice Response code)."""
+    legal_hold: Mapped[str | None] = mapped_column(String(500))
+    """Why it may not be erased (a lawsuit, an inspection), whatever the schedule says."""
+    reminders: Mapped[int] = mapped_column(default=0)
+    """How often the buyer was reminded to answer."""
+    reminded_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class SealedDocument(Owned, Base):
@@ -91,6 +96,8 @@ class InvoiceToken(Base):
     kind: Mapped[str] = mapped_column(String(1))
     value: Mapped[str] = mapped_column(String(64))
     items: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    delivery: Mapped[str] = mapped_column(String(220), default="")
+    units: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
 
 
 class InvoiceHold(Owned, Base):
@@ -125,6 +132,8 @@ class InvoiceAnswer(Owned, Base):
     note: Mapped[str | None] = mapped_column(String(1000))
     given_by: Mapped[UUID]
     approved_by: Mapped[UUID | None]
+    approved_for: Mapped[UUID | None]
+    """Whose place the second person took, where it was a deputy."""
     state: Mapped[str] = mapped_column(String(10))
     """`proposed` while a second person has to agree, then `given`."""
 
@@ -169,6 +178,19 @@ class AnswerLimit(Owned, Base):
     amount: Mapped[int] = mapped_column(Amount)
 
 
+class AnswerDeputy(Owned, Base):
+    """Who of a party stands in for an absent colleague as the second person, from a day to a day (UTC)."""
+
+    __tablename__ = "answer_deputies"
+
+    absent_user_id: Mapped[UUID]
+    deputy_user_id: Mapped[UUID]
+    starts: Mapped[str] = mapped_column(String(10))
+    ends: Mapped[str] = mapped_column(String(10))
+    named_by: Mapped[UUID]
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
 class FingerprintKeySet(Base):
     """The public keys that fingerprints must be made under, as the chain says. Kept by a projection."""
 
@@ -197,11 +219,14 @@ async def find(session: AsyncSession, caller: Caller, invoice_id: UUID) -> Invoi
     return await session.scalar(visible(caller).where(InvoiceRecord.id == invoice_id))
 
 
-async def get(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> InvoiceRecord | None:
+async def get(
+    session: AsyncSession, ledger_id: UUID, invoice_id: UUID, *, lock: bool = False
+) -> InvoiceRecord | None:
     """An invoice of the ledger, whoever asks: for other rooms, which have their own rules of access."""
-    return await session.scalar(
-        select(InvoiceRecord).where(InvoiceRecord.ledger_id == ledger_id, InvoiceRecord.id == invoice_id)
+    statement = select(InvoiceRecord).where(
+        InvoiceRecord.ledger_id == ledger_id, InvoiceRecord.id == invoice_id
     )
+    return await session.scalar(statement.with_for_update() if lock else statement)
 
 
 async def document(session: AsyncSession, invoice_id: UUID, kind: str) -> SealedDocument | None:
@@ -246,10 +271,12 @@ async def tokens_of(session: AsyncSession, invoice_id: UUID) -> Sequence[Invoice
     return (await session.scalars(select(InvoiceToken).where(InvoiceToken.invoice_id == invoice_id))).all()
 
 
-async def unreleased(session: AsyncSession, invoice_ids: Iterable[UUID]) -> frozenset[UUID]:
-    """Which of these invoices are held."""
+async def let_go(session: AsyncSession, invoice_ids: Iterable[UUID], against: UUID) -> frozenset[UUID]:
+    """Which of these invoices somebody let go although they met the one that is `against` them."""
     statement = select(InvoiceHold.invoice_id).where(
-        InvoiceHold.invoice_id.in_(list(invoice_ids)), InvoiceHold.released_at.is_(None)
+        InvoiceHold.invoice_id.in_(list(invoice_ids)),
+        InvoiceHold.against == str(against),
+        InvoiceHold.released_at.is_not(None),
     )
     return frozenset((await session.scalars(statement)).all())
 

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.invoices import codec, fingerprints, holds, repository, vault
 from backend.invoices.gates.judge import PROFILES, Effect, Facts, Judgement, Reason, judge
 from backend.invoices.model import Invoice
-from backend.invoices.problems import InvoiceErased, InvoiceInUse, InvoiceWithdrawn
+from backend.invoices.problems import InvoiceErased, InvoiceHeld, InvoiceInUse, InvoiceWithdrawn
 from backend.invoices.repository import InvoiceHold, InvoiceRecord
 from backend.invoices.secrets import Secrets
 from backend.invoices.validation.result import Validation
@@ -66,7 +66,7 @@ async def standing(session: AsyncSession, caller: Caller, record: InvoiceRecord)
     if record.state == "erased":
         raise InvoiceErased()
     invoice, validation = codec.load(record.fields), codec.load_validation(record.validation)
-    found = await repository.holds_of(session, record.id)
+    found = await holds.current(session, record)
     facts = Facts(
         today=now().date(),
         seller_admitted=True,
@@ -124,6 +124,19 @@ async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice
             if reason.settled_by is None and reason.effect in (Effect.BLOCK, Effect.HOLD)
         ),
     )
+
+
+async def recheck(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> None:
+    """The comparison once more, in the transaction that queues what relies on the invoice.
+
+    Of two that came at the same moment, and could not see each other then, the later one stops here. Raises
+    InvoiceHeld, and NotFound.
+    """
+    record = await repository.get(session, ledger_id, invoice_id, lock=True)
+    if record is None:
+        raise NotFound()
+    if await holds.compare(session, record):
+        raise InvoiceHeld(number=record.number)
 
 
 async def mark_in_use(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> None:

@@ -40,6 +40,10 @@ class Token:
     kind: Kind
     value: str
     items: Mapping[str, Decimal] = field(default_factory=dict)
+    delivery: str = ""
+    """For D, the delivery itself: `despatch` or `receipt`, a colon, and the number as the invoice has it."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """For D, the unit of each item, where the invoice states one for all its lines of it."""
 
 
 def tokens(
@@ -54,8 +58,8 @@ def tokens(
         Token(kind, _keyed(key, kind, parts)) for kind, parts in _materials(invoice, data, seller, buyer)
     ]
     deliveries = [
-        Token(Kind.D, _keyed(key, Kind.D, parts), items)
-        for parts, items in _deliveries(invoice, seller[0], buyer)
+        Token(Kind.D, _keyed(key, Kind.D, parts), _quantities(lines), delivery, _units(lines))
+        for parts, delivery, lines in _deliveries(invoice, seller[0], buyer)
     ]
     return (*plain, *deliveries)
 
@@ -105,20 +109,23 @@ def _materials(
 
 def _deliveries(
     invoice: Invoice, seller: str, buyer: str | None
-) -> Iterator[tuple[tuple[str, ...], Mapping[str, Decimal]]]:
+) -> Iterator[tuple[tuple[str, ...], str, Sequence[Line]]]:
     """Despatch advices are numbered by the seller, receipts by the buyer."""
     if buyer is None or identity.document_class(invoice) != "INV":
         return
     for name, who in (("despatch", (buyer, seller)), ("receipt", (buyer,))):
-        for delivery in dict.fromkeys(_references(invoice, name)):
+        for delivery, stated in _references(invoice, name).items():
             lines = [line for line in invoice.lines if _is_of(line, name, delivery, invoice)]
-            yield (name, *who, delivery), _quantities(lines)
+            yield (name, *who, delivery), f"{name}:{stated[:200]}", lines
 
 
-def _references(invoice: Invoice, name: str) -> Iterator[str]:
+def _references(invoice: Invoice, name: str) -> Mapping[str, str]:
+    """Each delivery in its one spelling, and as the invoice writes it first."""
+    found: dict[str, str] = {}
     for text in (getattr(invoice.references, name), *(getattr(line, name) for line in invoice.lines)):
         if plain := identity.reference(text):
-            yield plain
+            found.setdefault(plain, text)
+    return found
 
 
 def _is_of(line: Line, name: str, delivery: str, invoice: Invoice) -> bool:
@@ -128,11 +135,23 @@ def _is_of(line: Line, name: str, delivery: str, invoice: Invoice) -> bool:
     )
 
 
+def _item(line: Line) -> str | None:
+    """What the line sells, by GTIN or the seller's number."""
+    return line.gtin or (identity.spelling(line.seller_item) if line.seller_item else None)
+
+
+def _units(lines: Sequence[Line]) -> Mapping[str, str]:
+    found: dict[str, set[str | None]] = {}
+    for line in lines:
+        found.setdefault(_item(line) or "", set()).add(line.unit)
+    return {item: unit for item, (unit, *others) in found.items() if unit and not others}
+
+
 def _quantities(lines: Sequence[Line]) -> Mapping[str, Decimal]:
-    """How much of each item, by GTIN or the seller's number. Empty if some line does not say."""
+    """How much of each item. Empty if some line does not say."""
     total: dict[str, Decimal] = {}
     for line in lines:
-        item = line.gtin or (identity.spelling(line.seller_item) if line.seller_item else None)
+        item = _item(line)
         if item is None or line.quantity is None:
             return {}
         total[item] = total.get(item, Decimal(0)) + line.quantity

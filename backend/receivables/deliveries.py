@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.invoices import codec
 from backend.invoices import model as invoicing
 from backend.invoices import repository as invoices
+from backend.invoices.holds import Delivery
 from backend.provenance.references import LinkedEvent, events_for_references
 from backend.provenance.trace.deliveries import Line, Moved, moved
 from backend.provenance.units import convert
@@ -88,6 +89,37 @@ async def _claimed(
         if any(each.row.sequence in sequences for each in await _linked(session, other, theirs)):
             lines += theirs.lines
     return lines
+
+
+async def received(
+    session: AsyncSession, ledger_id: UUID, delivery: Delivery
+) -> Mapping[str, Decimal] | None:
+    """How much of each item the buyer received in one delivery and kept, by its own events.
+
+    In the units asked. None where it recorded nothing under that number, or some quantity does not compare.
+    """
+    kind = "desadv" if delivery.kind == "despatch" else "recadv"
+    events = await events_for_references(
+        session,
+        ledger_id,
+        {kind: [delivery.number]},
+        seller_party_id=delivery.seller_party_id,
+        buyer_party_id=delivery.buyer_party_id,
+    )
+    items = {item: _gtin(item) for item in delivery.items}
+    if not any(each.recorder == delivery.buyer_party_id for each in events) or None in items.values():
+        return None
+    lines = [
+        Line(item, _link(gtin), delivery.items[item], delivery.units[item])
+        for item, gtin in items.items()
+        if gtin is not None
+    ]
+    found: dict[str, Decimal] = {}
+    for goods in moved(lines, events, receivers={delivery.buyer_party_id}):
+        if goods.received is None or goods.returned is None:
+            return None
+        found[goods.line.number] = goods.received - goods.returned
+    return found
 
 
 def compare(

@@ -381,6 +381,16 @@ async def state(session: AsyncSession, ledger_id: UUID, key: str) -> ReceivableS
     return await session.get(ReceivableState, (ledger_id, key))
 
 
+async def supplied(
+    session: AsyncSession, ledger_id: UUID, keys: Collection[str], supplier: str
+) -> Sequence[ReceivableRecord]:
+    """The receivables under these ids that the account put forward itself."""
+    statement = records(ledger_id).where(
+        ReceivableRecord.chain_id.in_(keys), ReceivableRecord.supplier_account == supplier
+    )
+    return (await session.scalars(statement)).all()
+
+
 async def record(
     session: AsyncSession, ledger_id: UUID, record_id: UUID, *, lock: bool = False
 ) -> ReceivableRecord | None:

@@ -6,7 +6,7 @@
 Issue and confirmation go to the chain in one call, so what is refused never shows there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -19,7 +19,7 @@ from backend.chain import outbox
 from backend.chain.actions import Actions, Signature
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import ActionRecord, Operation
-from backend.invoices.service import InvoiceFacts, mark_in_use
+from backend.invoices.service import InvoiceFacts, mark_in_use, recheck
 from backend.kit.access import Role
 from backend.kit.clock import now
 from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
@@ -246,6 +246,15 @@ async def invite(desk: Desk, record: ReceivableRecord, guest: UUID) -> None:
         await desk.session.flush()
 
 
+async def recheck_sale(session: AsyncSession, ledger_id: UUID, keys: Collection[str], seller: str) -> None:
+    """Compares the invoices behind what its own supplier sells once more. Raises InvoiceHeld.
+
+    A later holder's sale is not stopped: what was confirmed and sold to it is settled.
+    """
+    for each in await repository.supplied(session, ledger_id, keys, seller):
+        await recheck(session, ledger_id, each.invoice_id)
+
+
 async def reject(desk: Desk, record: ReceivableRecord, reason: str) -> None:
     """The debtor turns down what was put forward; nothing of it was or will be on the chain."""
     desk.caller.require(Role.CHECKER)
@@ -307,6 +316,7 @@ class SignedHandlers:
         data = contract.abi.function("issueAndConfirm").encode(
             {"terms": record.terms, "confirmation": confirmation}
         )
+        await recheck(session, action.ledger_id, record.invoice_id)
         assert record.issue is not None  # noqa: S101 -- put_forward means that it is there
         call = Call(contract.name, contract.address, data, Relay.from_json(record.issue))
         record.confirmation = {**confirmation, "nonce": str(relay.nonce)}

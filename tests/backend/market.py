@@ -290,6 +290,7 @@ async def market(
 
     world.app.state.read_invoice = read_invoice
     monkeypatch.setattr(receivables, "mark_in_use", mark_in_use)
+    monkeypatch.setattr(receivables, "recheck", mark_in_use)
     await market.happened(
         "Receivables",
         "CurrencyAdmitted",

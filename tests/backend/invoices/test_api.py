@@ -2,13 +2,15 @@
 
 import asyncio
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from backend.invoices import repository, vault
-from backend.invoices.problems import InvoiceWithdrawn
+from backend.invoices import intake, repository, service, vault
+from backend.invoices.holds import Deliveries, Delivery
+from backend.invoices.problems import InvoiceHeld, InvoiceWithdrawn
 from backend.invoices.secrets import MasterKey
 from backend.kit import vrf
 from backend.kit.access import Caller, Role
@@ -386,3 +388,70 @@ async def test_a_sealed_document_opens_for_its_own_invoice_only(shop: Shop) -> N
 
     assert (await shop.seller.get(f"/v1/invoices/{second}/document")).status_code == 503
     assert vault._about(UUID(first), "original") != vault._about(UUID(second), "original")
+
+
+NEXT = (
+    [("ET-2026/0117", "P-1"), (">40<", ">20<"), ("5949.41", "5949.42")],
+    [("ET-2026/0117", "P-2"), (">40<", ">20<"), ("5949.41", "5949.43"), ("2026-11-02", "2026-11-03")],
+    [("ET-2026/0117", "P-3"), (">40<", ">20<"), ("5949.41", "5949.44"), ("2026-11-02", "2026-11-04")],
+)
+
+
+async def delivered_forty(_session: Any, _ledger: UUID, delivery: Delivery) -> dict[str, Decimal]:
+    assert (delivery.kind, delivery.number) in {("despatch", "DN-5530"), ("receipt", "GR-70418")}
+    return dict.fromkeys(delivery.items, Decimal(40))
+
+
+async def test_one_delivery_backs_no_more_than_it_brought(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Deliveries, "ask", delivered_forty)
+    brought = [(await shop.bring(samples.changed(samples.UBL, *edits))).json()["id"] for edits in NEXT]
+
+    assert "same-d" not in await reasons(shop.seller, brought[0])
+    assert "same-d" not in await reasons(shop.seller, brought[1])
+    assert (await reasons(shop.seller, brought[2]))["same-d"] == "hold"
+
+
+async def test_quantities_in_other_units_are_not_added_up(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Deliveries, "ask", delivered_forty)
+    await shop.bring(samples.changed(samples.UBL, *NEXT[0]))
+    second = await shop.bring(samples.changed(samples.UBL, *NEXT[1], ('"H87"', '"XBX"')))
+
+    assert (await reasons(shop.seller, second.json()["id"]))["same-d"] == "hold"
+
+
+async def test_of_two_that_came_at_the_same_moment_one_is_relied_on(shop: Shop) -> None:
+    """Neither saw the other when it came; whichever is about to be queued looks once more."""
+    world = shop.world
+    ids: list[UUID] = []
+    inside = asyncio.Barrier(2)
+
+    async def bring(number: str) -> None:
+        file = await intake.read(samples.changed(samples.UBL, ("ET-2026/0117", number)))
+        async with world.database.transaction() as session:
+            secrets, user = world.app.state.invoice_secrets, shop.seller
+            caller = Caller(user.user_id, user.party_id, world.ledger_id, frozenset({Role.MAKER}))
+            ids.append((await intake.receive(session, caller, secrets, file)).id)
+            if not world.database.is_sqlite:  # there one writes after the other
+                await inside.wait()
+
+    async def rely(invoice_id: UUID) -> bool:
+        try:
+            async with world.database.transaction() as session:
+                await service.recheck(session, world.ledger_id, invoice_id)
+        except InvoiceHeld:
+            return False
+        return True
+
+    await asyncio.gather(bring("R-1"), bring("R-2"))
+    first, second = sorted(ids)
+
+    assert await asyncio.gather(rely(second), rely(first), rely(second)) == [False, True, False]
+    assert (await reasons(shop.seller, str(second)))["same-a"] == "hold"
+    released = await shop.operator.post(
+        f"/v1/invoices/{second}/holds/same-a/release", json={"reason": "seen both"}
+    )
+    assert released.status_code == 200

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from backend.invoices import codec
+from backend.invoices.holds import Delivery
 from backend.invoices.model import DueDate, Format, Invoice, Line, Party, References, Totals
 from backend.invoices.repository import InvoiceRecord
 from backend.parties.repository import PartyIdentifier
+from backend.receivables import deliveries
 from tests.backend.market import DEBTOR, SUPPLIER, Market, Member
 
 SELLER_GLN, BUYER_GLN = "4012345000009", "4098765000010"
@@ -161,3 +163,22 @@ async def test_what_cannot_be_told_is_not_guessed(market, sides):
     await market.sign(debtor, await debtor.user.post(f"{without}/confirmation"))
     (seen,) = await goods(debtor, nothing)
     assert (seen["doubt"], seen["received"], seen["confirmed_before"]) == ("other-claims", "40", None)
+
+
+async def test_what_one_delivery_brought_caps_what_invoices_take_of_it(market, sides):
+    supplier, debtor = sides
+    await received(debtor, 40)
+    ledger = market.world.ledger_id
+
+    async def brought(unit: str = "H87", number: str = "DN-1", item: str = GTIN) -> Any:
+        delivery = Delivery(
+            "despatch", number, supplier.party_id, debtor.party_id, {item: Decimal(25)}, {item: unit}
+        )
+        async with market.world.database.reading() as session:
+            return await deliveries.received(session, ledger, delivery)
+
+    assert await brought() == {GTIN: Decimal(40)}
+    assert await brought(item=GTIN[1:]) == {GTIN[1:]: Decimal(40)}
+    assert await brought(unit="KGM") is None
+    assert await brought(number="DN-2") is None
+    assert await brought(item="TW200") is None
