@@ -55,6 +55,12 @@ def answers_with_secret(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+def open_to_readers(endpoint: Endpoint) -> Endpoint:
+    """Marks an endpoint that takes something from those who otherwise only read; it says itself who may."""
+    endpoint.open_to_readers = True  # type: ignore[attr-defined]
+    return endpoint
+
+
 def prepared_by(work: Callable[[Request], Awaitable[Any]]) -> Callable[[Endpoint], Endpoint]:
     """Marks an endpoint: `work` is done before its transaction, and gives what `prepared` finds in there.
 
@@ -165,7 +171,8 @@ class Route(APIRoute):
             body = await request.body()
             async with database.reading() as session:
                 caller = await _authenticate(request, session)
-            caller.require(*WRITERS)
+            if not getattr(self.endpoint, "open_to_readers", False):
+                caller.require(*WRITERS)
             key = self._key(request)
             if work := getattr(self.endpoint, "prepared_by", None):
                 request.state.prepared = await work(request)

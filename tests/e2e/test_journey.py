@@ -1,10 +1,17 @@
 """The journey to its end, and to the same end after everything that can break has broken at every step."""
 
+import json
+import os
+import subprocess
 import threading
 import time
+from pathlib import Path
 
+import httpx
 import pytest
 
+from scripts.journey.party import wait_for
+from tasks import ledger
 from tests.e2e.conftest import Running
 
 STEPS = ("upload", "capture", "draft", "confirm", "offers", "accept", "pass_on", "pay", "redeem")
@@ -29,6 +36,29 @@ def test_the_journey_ends_settled_and_goes_on_from_where_it_was(running: Running
     second = finished(running.journey(number))
     assert "EUR 59,500.00 paid, EUR 59,500.00 collected" in second
     assert running.chain.events("Receivables", "Issued") == blocks, "going again did nothing again"
+
+
+def test_a_monitor_recomputes_the_log_and_signs_as_a_witness(
+    running: Running, number: str, tmp_path: Path
+) -> None:
+    finished(running.journey(number, until="capture"))
+    auditor = json.loads((running.parties / "auditor" / "party.json").read_text())
+    (user,) = auditor["users"].values()
+    watch = [*ledger.tallystick("monitor"), "--url", running.instance.api_url]
+    watch += ["--rpc", running.instance.rpc_url, "--folder", str(tmp_path), "--witness", "witness.example"]
+    watch += ["--contract", running.chain.contracts["ProvenanceLog"].address]
+    environment = os.environ | {"TALLYSTICK_MONITOR_KEY": user["api_key"]}
+
+    def look() -> str:
+        done = subprocess.run(watch, env=environment, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    wait_for("a head of the log on the chain", lambda: "leaves agree with the chain, log" in look())
+    headers = {"Authorization": f"Bearer {user['api_key']}"}
+    note = httpx.get(f"{running.instance.api_url}/v1/log/checkpoint", headers=headers).text
+    assert "\n— witness.example " in note
+    assert "nothing new" in look()
 
 
 @pytest.mark.parametrize("victim", ["api", "worker", "chain"])

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from backend.kit import merkle
 from backend.kit.canonical import parse
 from backend.provenance.log.memory import Memory
-from backend.provenance.log.notes import NoteError, Signer, open_note, read_checkpoint
+from backend.provenance.log.notes import NoteError, Signer, cosigned_at, open_note, read_checkpoint
 from backend.verifier import logmap
 from backend.verifier.leaf import FILLER, Leaf, LeafError, decode, filler
 
@@ -197,6 +197,33 @@ def check_checkpoint(note: str, origin: str, public: bytes, head: ChainHead) -> 
             f"the log signed another root for {head.size} leaves than the chain has",
             {"note": note, "head": _shown(head)},
         )
+
+
+def is_agreed(note: str, origin: str, public: bytes, memory: Memory) -> bool:
+    """Whether the checkpoint is the log's, of a head this monitor has recomputed and found good.
+
+    Raises Disagreement when the log signed another root for a size that was found good.
+    """
+    try:
+        checkpoint = read_checkpoint(open_note(note, origin, public))
+    except NoteError:
+        return False
+    seen = memory.head(checkpoint.size)
+    if seen is not None and seen != checkpoint.root:
+        raise Disagreement(
+            f"the log signed another root for {checkpoint.size} leaves than it had",
+            {"note": note, "seen": [checkpoint.size, seen.hex()]},
+        )
+    return seen is not None
+
+
+def has_signed(note: str, witness: Signer) -> bool:
+    """Whether the witness's signature stands under the note already."""
+    try:
+        cosigned_at(note, witness.name, witness.public)
+    except NoteError:
+        return False
+    return True
 
 
 def cosign(source: Source, witness: Signer, note: str, seconds: int) -> str:

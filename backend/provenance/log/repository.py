@@ -284,6 +284,14 @@ async def cosignatures(session: AsyncSession, ledger_id: UUID, size: int) -> Seq
     return (await session.scalars(statement.order_by(Cosignature.witness))).all()
 
 
+async def witnesses(session: AsyncSession, ledger_id: UUID, size: int) -> set[str]:
+    """Who signed the head of this size."""
+    statement = select(Cosignature.witness).where(
+        Cosignature.ledger_id == ledger_id, Cosignature.size == size
+    )
+    return set((await session.scalars(statement)).all())
+
+
 async def put_cosignature(session: AsyncSession, row: dict[str, Any]) -> None:
     """Keeps a witness's line, in place of an earlier one of the same head."""
     await _upsert(session, Cosignature, [row], ["line", "signed_at"])

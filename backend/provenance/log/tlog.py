@@ -9,13 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from backend.kit import merkle
 from backend.kit.access import Role
 from backend.kit.clock import from_unix
-from backend.kit.web import CurrentCaller, Route, Session, audit_subject, key_optional
+from backend.kit.web import CurrentCaller, Route, Session, audit_subject, key_optional, open_to_readers
 from backend.provenance.discovery import CurrentLog
 from backend.provenance.log import repository, service, tiles
 from backend.provenance.log.notes import NoteError, cosigned_at, open_note, read_checkpoint
 from backend.provenance.problems import CosignatureInvalid, NotInTree
 
 router = APIRouter(prefix="/v1/log", route_class=Route, tags=["Log"])
+
+MOST_WITNESSES = 32
+"""Signatures under one checkpoint; a note that everybody could lengthen would serve nobody."""
 
 TilePath = Annotated[
     str,
@@ -87,16 +90,22 @@ def _tile(content: bytes) -> Response:
 
 @router.post("/cosignatures", status_code=204)
 @key_optional
+@open_to_readers
 async def cosign(
     body: CosignatureBody, request: Request, session: Session, caller: CurrentCaller, log: CurrentLog
 ) -> Response:
-    """Leave a witness's signature under a checkpoint. Who believes it knows its key by other means."""
+    """Leave a witness's signature under a checkpoint: an auditor's right. Who believes it knows its key by
+    other means."""
+    caller.require(Role.AUDITOR, Role.OPERATOR)
     try:
         text = open_note(body.note, log.origin, log.signer.public)
         checkpoint = read_checkpoint(text)
         seconds = cosigned_at(body.note, body.witness, bytes.fromhex(body.public_key[2:]))
     except NoteError as error:
         raise CosignatureInvalid(reason=str(error)) from error
+    known = await repository.witnesses(session, caller.ledger_id, checkpoint.size)
+    if body.witness not in known and len(known) >= MOST_WITNESSES:
+        raise CosignatureInvalid(reason=f"{MOST_WITNESSES} witnesses have signed this head already")
     lines = body.note.rpartition("\n\n")[2].splitlines()
     line = next(each for each in lines if each.startswith(f"— {body.witness} "))
     await repository.put_cosignature(

@@ -4,6 +4,7 @@ import base64
 import time
 from collections.abc import Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,8 @@ from backend.provenance.log.monitor import (
     check_checkpoint,
     cosign,
     follow,
+    has_signed,
+    is_agreed,
     keep,
 )
 from backend.provenance.log.notes import Signer, load_key
@@ -106,19 +109,15 @@ def monitor(
 
 
 def _look(source: Api, node: Node, folder: Path, signer: Signer | None) -> str:
-    status, notes = source.get("/v1/log"), []
-
-    def check(head: ChainHead) -> None:
-        notes.append(source.get("/v1/log/checkpoint"))
-        check_checkpoint(notes[0], status["origin"], _public_key(status["verifier_key"]), head)
-
+    status, note = source.get("/v1/log"), source.get("/v1/log/checkpoint")
+    origin, public = status["origin"], _public_key(status["verifier_key"])
     with closing(Memory(folder)) as memory:
-        head = follow(source, node, memory, check=check)
+        head = follow(source, node, memory, check=partial(check_checkpoint, note, origin, public))
+        agreed = is_agreed(note, origin, public, memory)
+        if signer is not None and agreed and not has_signed(note, signer):
+            cosign(source, signer, note, int(time.time()))
         if head is None:
             return f"nothing new: {memory.size} leaves agree with the chain"
-    if signer is not None:
-        note, *_ = notes
-        cosign(source, signer, note, int(time.time()))
     return f"{head.size} leaves agree with the chain, log {head.log_root.hex()}, map {head.map_root.hex()}"
 
 

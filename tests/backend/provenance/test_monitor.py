@@ -13,6 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backend.kit.access import Role
+from backend.provenance.log import tlog
 from backend.provenance.log.memory import Memory
 from backend.provenance.log.monitor import (
     ChainHead,
@@ -20,6 +21,8 @@ from backend.provenance.log.monitor import (
     check_checkpoint,
     cosign,
     follow,
+    has_signed,
+    is_agreed,
     keep,
 )
 from backend.provenance.log.notes import (
@@ -233,13 +236,59 @@ async def test_a_witness_signs_and_its_signature_stands_under_the_checkpoint(
 
     signed = cosign(shown, witness, note, 1_800_000_000)
     (path, body), *_ = shown.posted
-    taken = await buyer.user.post(path, json=body)
+    refused = await buyer.user.post(path, json=body)
+    taken = await auditor.post(path, json=body)
+
+    assert refused.status_code == 403
 
     assert taken.status_code == 204, taken.text
     served = (await auditor.get("/v1/log/checkpoint")).text
     assert served == signed
     assert cosigned_at(served, witness.name, witness.public) == 1_800_000_000
     assert read_checkpoint(open_note(served, log.origin, log.signer.public)).size == 2
+
+
+async def test_a_witness_signs_only_heads_it_recomputed_and_each_once(
+    buyer: Recorder, auditor: Any, chain: Chain, log: Any, tmp_path: Path
+) -> None:
+    await buyer.capture(receipts(2))
+    shown, node = await look(auditor, chain)
+    note = (await auditor.get("/v1/log/checkpoint")).text
+    witness = Signer("witness.example", Ed25519PrivateKey.generate())
+    forged = log.signer.sign(Checkpoint(log.origin, 2, bytes(32)).text())
+    ahead = log.signer.sign(Checkpoint(log.origin, 3, node.value.log_root).text())
+    stranger = Signer(log.origin, Ed25519PrivateKey.generate()).sign(note.partition("\n\n")[0] + "\n")
+
+    with closing(Memory(tmp_path)) as memory:
+        assert not is_agreed(note, log.origin, log.signer.public, memory)
+        follow(shown, node, memory)
+        agreed = [
+            is_agreed(each, log.origin, log.signer.public, memory)
+            for each in (note, ahead, stranger, "nothing")
+        ]
+        with pytest.raises(Disagreement, match="another root for 2 leaves"):
+            is_agreed(forged, log.origin, log.signer.public, memory)
+
+    assert agreed == [True, False, False, False]
+    assert not has_signed(note, witness)
+    assert has_signed(witness.cosign(note, 5), witness)
+    assert not has_signed(Signer("witness.example", Ed25519PrivateKey.generate()).cosign(note, 5), witness)
+
+
+async def test_a_checkpoint_does_not_grow_without_end(
+    buyer: Recorder, auditor: Any, chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tlog, "MOST_WITNESSES", 2)
+    await buyer.capture(receipts(2))
+    await chain.anchor()
+    note = (await auditor.get("/v1/log/checkpoint")).text
+    answers = []
+    for name in ("one.example", "two.example", "three.example", "one.example"):
+        witness = Signer(name, Ed25519PrivateKey.generate())
+        body = {"note": witness.cosign(note, 5), "witness": name, "public_key": "0x" + witness.public.hex()}
+        answers.append((await auditor.post("/v1/log/cosignatures", json=body)).status_code)
+
+    assert answers == [204, 204, 422, 204]
 
 
 @pytest.mark.parametrize("fault", ["another key", "unsigned", "another log"])
@@ -256,7 +305,7 @@ async def test_a_cosignature_that_is_none_is_refused(
     public = bytes(32) if fault == "another key" else witness.public
 
     body = {"note": signed, "witness": witness.name, "public_key": "0x" + public.hex()}
-    answer = await buyer.user.post("/v1/log/cosignatures", json=body)
+    answer = await auditor.post("/v1/log/cosignatures", json=body)
 
     assert answer.status_code == 422
     assert answer.json()["type"].endswith("log-cosignature-invalid")
