@@ -4,12 +4,17 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
+from uuid import UUID
 
 from fastapi import APIRouter, FastAPI
+from sqlalchemy.ext.asyncio import AsyncSession
 
 import backend.chain.api
 import backend.chain.metrics
 import backend.chain.probes
+import backend.console.session
+import backend.console.verification
 import backend.financing.api
 import backend.invoices.answers_api
 import backend.invoices.api
@@ -24,6 +29,7 @@ import backend.provenance.trace.api
 import backend.receivables.api
 import backend.receivables.remedies_api
 import backend.verification.api
+import backend.verification.findings_api
 import backend.verification.invoices
 from backend.chain import work
 from backend.chain.actions import Actions
@@ -40,6 +46,7 @@ from backend.invoices import work as invoice_work
 from backend.invoices.holds import Deliveries
 from backend.invoices.projection import FingerprintKeys
 from backend.kit import edge, openapi
+from backend.kit.access import Caller
 from backend.kit.database import Database
 from backend.kit.idempotency import Running
 from backend.kit.loops import Loop, Loops
@@ -58,7 +65,9 @@ from backend.receivables import service as receivables
 from backend.receivables.currencies import Currencies
 from backend.receivables.movements import PermitHandler
 from backend.receivables.projection import FingerprintRegister, Receivables
-from backend.verification.service import state_of
+from backend.verification import service as verification
+from backend.verification.service import Gathered, state_of
+from backend.verification.watching import Gather, watch_loop
 
 ROUTERS: list[APIRouter] = [
     backend.provenance.log.api.router,
@@ -76,6 +85,9 @@ ROUTERS: list[APIRouter] = [
     backend.receivables.remedies_api.router,
     backend.financing.api.router,
     backend.verification.api.router,
+    backend.verification.findings_api.router,
+    backend.console.session.router,
+    backend.console.verification.router,
 ]
 """Every room's routes. They are tried in this order, so what machines call most stands first."""
 
@@ -134,7 +146,22 @@ def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
         loops.append(anchor_loop(ledger.database, ledger.contracts, log))
         loops.append(subscription_loop(ledger.database, ledger.contracts.ledger_id))
     loops += invoice_work.loops(ledger.settings, ledger.database, ledger.contracts.ledger_id)
+    loops.append(watch_loop(ledger.database, ledger.contracts.ledger_id, gatherer(ledger)))
     return Loops(loops)
+
+
+def gatherer(ledger: Ledger) -> Gather:
+    """Makes reports in this process, for the worker's watches."""
+    state = SimpleNamespace(settings=ledger.settings)
+    chain = state_of(ledger.rpc, ledger.contracts)
+    read_invoice = backend.verification.invoices.reader(state)
+
+    async def gather(session: AsyncSession, caller: Caller, receivable_id: UUID) -> Gathered:
+        return await verification.gather(
+            session, caller, chain, ledger.contracts, read_invoice, receivable_id
+        )
+
+    return gather
 
 
 def create_app(

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict
 from pathlib import Path
 
 from backend.kit.canonical import parse
@@ -84,7 +83,13 @@ def _chunk(name: str, start: int, share: int) -> dict[str, object]:
             campaign.run(subject, donor, stretch, tally)
     else:
         campaign.run(subject, donor, stretch, tally)
-    return {"name": name, "start": start} | asdict(tally)
+    return {
+        "name": name,
+        "start": start,
+        "done": tally.done,
+        "outcomes": dict(tally.outcomes),
+        "wrongs": tally.wrongs,
+    }
 
 
 def _shares(found: dict[str, tuple[Subject, Subject]]) -> dict[str, int]:

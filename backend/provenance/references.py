@@ -63,16 +63,7 @@ async def events_for_references(
     that is a URI already is taken as it is. Bodies that were erased are left out. It looks at all events of
     the ledger: whoever calls it decides who is shown what.
     """
-    glns = {
-        "seller": await _glns(session, seller_party_id),
-        "buyer": await _glns(session, buyer_party_id),
-    }
-    wanted: dict[tuple[str, str], str] = {}
-    for kind, numbers in references.items():
-        name = f"bizTransaction:{BIZ_TRANSACTION_TYPE.expand(kind)}"
-        for number in numbers:
-            for identifier in _identifiers(number, glns[_ISSUER[kind]]):
-                wanted[(name, keys.comparable(identifier))] = kind
+    wanted = await _wanted(session, references, seller_party_id, buyer_party_id)
     rows = await repository.events_under(session, ledger_id, wanted)
     documents = await repository.documents(session, ledger_id, (row.document_id for row in rows))
     linked = []
@@ -86,6 +77,31 @@ async def events_for_references(
             LinkedEvent(row, event, found, row.party_id, document.account, document.key_id, row.record_time)
         )
     return linked
+
+
+async def keys_of_references(
+    session: AsyncSession,
+    references: Mapping[str, Iterable[str]],
+    *,
+    seller_party_id: UUID,
+    buyer_party_id: UUID,
+) -> set[tuple[str, str]]:
+    """Under which (name, value) keys events that name these documents are found, now or later."""
+    return set(await _wanted(session, references, seller_party_id, buyer_party_id))
+
+
+async def _wanted(
+    session: AsyncSession, references: Mapping[str, Iterable[str]], seller: UUID, buyer: UUID
+) -> dict[tuple[str, str], str]:
+    """Key of the event index → type of the reference it comes from."""
+    glns = {"seller": await _glns(session, seller), "buyer": await _glns(session, buyer)}
+    wanted: dict[tuple[str, str], str] = {}
+    for kind, numbers in references.items():
+        name = f"bizTransaction:{BIZ_TRANSACTION_TYPE.expand(kind)}"
+        for number in numbers:
+            for identifier in _identifiers(number, glns[_ISSUER[kind]]):
+                wanted[(name, keys.comparable(identifier))] = kind
+    return wanted
 
 
 def _identifiers(number: str, glns: Sequence[str]) -> list[str]:

@@ -3,8 +3,12 @@
 `receivables` is ours and backed up; the others are the read model, folded from events and droppable.
 """
 
+<<<<<<< HEAD
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+=======
+from collections.abc import Iterable, Sequence
+>>>>>>> e314220 (Watch receivables, note screenings and searches, pin debtors' keys, and show the report as a page that prints)
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -275,6 +279,35 @@ async def held_by(session: AsyncSession, ledger_id: UUID, accounts: Sequence[str
     return (await session.scalars(statement.order_by(Holding.receivable, Holding.account))).all()
 
 
+async def held_records(session: AsyncSession, ledger_id: UUID, accounts: Sequence[str]) -> Sequence[UUID]:
+    """The receivables of which these accounts have units now."""
+    statement = (
+        select(ReceivableRecord.id)
+        .join(
+            Holding,
+            and_(
+                Holding.ledger_id == ReceivableRecord.ledger_id,
+                Holding.receivable == ReceivableRecord.chain_id,
+            ),
+        )
+        .where(Holding.ledger_id == ledger_id, Holding.account.in_(accounts), Holding.units > 0)
+        .distinct()
+    )
+    return (await session.scalars(statement)).all()
+
+
+async def last_of_timeline(session: AsyncSession, ledger_id: UUID, key: str) -> tuple[int, int, str] | None:
+    """Block, place and transaction of a receivable's newest event on the chain."""
+    statement = (
+        select(TimelineEntry.block_number, TimelineEntry.log_index, TimelineEntry.tx_hash)
+        .where(TimelineEntry.ledger_id == ledger_id, TimelineEntry.receivable == key)
+        .order_by(TimelineEntry.block_number.desc(), TimelineEntry.log_index.desc())
+        .limit(1)
+    )
+    found = (await session.execute(statement)).first()
+    return None if found is None else (found[0], found[1], found[2])
+
+
 async def timeline(session: AsyncSession, ledger_id: UUID, key: str) -> Sequence[TimelineEntry]:
     """The events of a receivable, oldest first."""
     statement = select(TimelineEntry).where(
@@ -330,50 +363,6 @@ async def count_elsewhere(
         TakenFingerprint.fingerprint.in_(fingerprints),
     )
     return (await session.scalar(statement)) or 0
-
-
-@dataclass(frozen=True, slots=True)
-class Conduct:
-    """How a debtor's settled claims went that somebody else than their supplier held."""
-
-    settled: int
-    days_late: int
-    """Mean days from due to settled, not below zero."""
-    diluted: int
-    """Of their face reduced by credit notes, millionths."""
-    disputed: int
-
-
-async def conduct_of(session: AsyncSession, ledger_id: UUID, debtor_account: str) -> Conduct:
-    """The debtor's record on this ledger, without claims that only their supplier ever held."""
-    sold = exists().where(
-        Holding.ledger_id == ReceivableState.ledger_id,
-        Holding.receivable == ReceivableState.id,
-        Holding.account.not_in([ReceivableState.supplier, debtor_account]),
-    )
-    rows = (
-        await session.scalars(
-            select(ReceivableState).where(
-                ReceivableState.ledger_id == ledger_id,
-                ReceivableState.debtor == debtor_account,
-                ReceivableState.settled_at.is_not(None),
-                sold,
-            )
-        )
-    ).all()
-    late = [max(0, (row.settled_at - row.due_end).days) for row in rows if row.settled_at is not None]
-    face = sum(row.face for row in rows)
-    lots = select(func.count()).where(
-        TimelineEntry.ledger_id == ledger_id,
-        TimelineEntry.receivable.in_([row.id for row in rows]),
-        TimelineEntry.name == "Disputed",
-    )
-    return Conduct(
-        settled=len(rows),
-        days_late=-(-sum(late) // len(late)) if late else 0,
-        diluted=sum(row.reduced for row in rows) * 1_000_000 // face if face else 0,
-        disputed=(await session.scalar(lots)) or 0 if rows else 0,
-    )
 
 
 async def state(session: AsyncSession, ledger_id: UUID, key: str) -> ReceivableState | None:

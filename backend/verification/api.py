@@ -99,6 +99,11 @@ async def verification(evidence: Evidence, locale: CurrentLocale) -> ReportView:
 @router.get("/{receivable_id}/bundle", response_class=Response)
 async def bundle(evidence: Evidence, receivable_id: UUID) -> Response:
     """One file with all the report rests on (docs/bundle.md), for `tallystick verify`."""
+    return bundle_file(receivable_id, evidence)
+
+
+def bundle_file(receivable_id: UUID, evidence: Gathered) -> Response:
+    """The bundle as a file to keep."""
     return Response(
         evidence.bundle(),
         media_type="application/json",

@@ -1,6 +1,7 @@
 """Which events stand behind an invoice: those that name its documents, and others about the same things."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -8,14 +9,23 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.provenance import evidence as proofs
 from backend.provenance import keys, repository
 from backend.provenance.epcis.values import loads
+from backend.provenance.log import repository as log_rows
 from backend.provenance.query.search import event_of
-from backend.provenance.references import events_for_references
+from backend.provenance.references import events_for_references, keys_of_references
 from backend.provenance.tables import RecordedEvent
 from backend.verifier import epcis, evidence
 from backend.verifier.checks.goods import MADE
 
 MOST_EVENTS = 1000
 _HOPS = 4
+
+
+@dataclass(frozen=True)
+class Story:
+    """The log's part of the evidence, and the keys of the event index under which more of it may come."""
+
+    log: evidence.Log
+    keys: tuple[tuple[str, str], ...]
 
 
 async def gather(
@@ -26,13 +36,36 @@ async def gather(
     seller: UUID,
     buyer: UUID,
     origin: str,
-) -> evidence.Log:
+) -> Story:
     """Everything the log holds of the documents an invoice names, with proofs under the newest head."""
     linked = await events_for_references(
         session, ledger_id, references, seller_party_id=seller, buyer_party_id=buyer
     )
     rows = await _with_their_own(session, ledger_id, [each.row for each in linked], seller)
-    return await proofs.gather(session, ledger_id, rows[:MOST_EVENTS], origin=origin)
+    log = await proofs.gather(session, ledger_id, rows[:MOST_EVENTS], origin=origin)
+    named = await keys_of_references(session, references, seller_party_id=seller, buyer_party_id=buyer)
+    return Story(log, tuple(sorted(named | _same_things(rows))))
+
+
+async def covered_under(
+    session: AsyncSession, ledger_id: UUID, under: Iterable[Sequence[str]]
+) -> tuple[int, int]:
+    """How many events under these keys stand under the newest head on the chain, and the place of the last.
+
+    Where there are too many to count, the size of the log itself.
+    """
+    head = await log_rows.newest_anchored(session, ledger_id)
+    by_name: dict[str, list[str]] = {}
+    for name, value in under:
+        by_name.setdefault(name, []).append(value)
+    places: set[int] = set()
+    for name, values in by_name.items():
+        found = await repository.sequences_under(session, ledger_id, [name], values, MOST_EVENTS)
+        if found is None:
+            return head.size if head else 0, -1
+        places.update(found)
+    covered = [place for place in places if head is not None and place < head.size]
+    return len(covered), max(covered, default=-1)
 
 
 async def _with_their_own(

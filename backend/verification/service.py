@@ -19,10 +19,10 @@ from backend.kit.sparse import MapProof
 from backend.parties import repository as party_rows
 from backend.parties import service as parties
 from backend.provenance.config import origin_of
-from backend.receivables import reading
+from backend.receivables import conduct, reading
 from backend.receivables import repository as receivables
 from backend.receivables.repository import ReceivableRecord
-from backend.verification import events
+from backend.verification import events, findings
 from backend.verification.chain_state import ChainState
 from backend.verifier import bundle, evidence, evm, report, writer
 from backend.verifier.ledger import Ledger
@@ -77,6 +77,8 @@ class Gathered:
     report: report.Report
     """Every check answered. The server vouches for no block: that is the reader's to do."""
     policy: Policy
+    keys: Sequence[tuple[str, str]] = ()
+    """Keys of the event index under which more may come to the goods behind the claim."""
 
     def bundle(self) -> bytes:
         """The one file from which the reader can do the same."""
@@ -129,14 +131,17 @@ async def gather(
     receivable_id: UUID,
     policy: Policy = DEFAULT,
 ) -> Gathered:
-    """Everything about a claim the caller may see. Raises NotFound, NotOnTheLedger and what follows."""
+    """Everything about a claim the caller may see, its party's pinned keys known. Raises NotFound,
+    NotOnTheLedger and what follows."""
     record = await reading.get(session, caller, receivable_id)
+    pinned = await findings.pinned_keys(session, caller, record.debtor_party_id)
+    policy = replace(policy, debtor_keys=policy.debtor_keys | pinned)
     position = await history.position(session, caller.ledger_id)
     if position is None or await receivables.state(session, caller.ledger_id, record.chain_id) is None:
         raise NotOnTheLedger()
     addresses = addresses_of(contracts)
     invoice = await read_invoice(session, caller.ledger_id, record.invoice_id)
-    log = await events.gather(
+    story = await events.gather(
         session,
         caller.ledger_id,
         invoice.references,
@@ -159,8 +164,8 @@ async def gather(
             fingerprints=invoice.fingerprints if invoice.key_set == terms.keySet else (),
             confirmation=_confirmation(record),
             holder=await _holder(session, caller, record),
-            log=log,
-            statements=await _statements(session, caller.ledger_id, record, invoice),
+            log=story.log,
+            statements=await _statements(session, caller, record, invoice),
             now=moment,
             made_at=moment,
             code=state.code,
@@ -170,7 +175,7 @@ async def gather(
         answered = await chain.prove(state, lambda ledger: report.run(replace(found, ledger=ledger), policy))
     except RpcError as error:
         raise ChainUnreachable(reason=str(error)) from error
-    return Gathered(answered.evidence, state.nodes, answered, policy)
+    return Gathered(answered.evidence, state.nodes, answered, policy, story.keys)
 
 
 def _touch(found: evidence.Evidence, ledger: Ledger) -> None:
@@ -228,12 +233,13 @@ async def _holder(session: AsyncSession, caller: Caller, record: ReceivableRecor
 
 
 async def _statements(
-    session: AsyncSession, ledger_id: UUID, record: ReceivableRecord, invoice: InvoiceEvidence
+    session: AsyncSession, caller: Caller, record: ReceivableRecord, invoice: InvoiceEvidence
 ) -> evidence.Statements:
+    ledger_id = caller.ledger_id
     fingerprints = [record.fingerprint, *record.other_fingerprints]
     return evidence.Statements(
-        supplier=await _party(session, ledger_id, record.party_id),
-        debtor=await _party(session, ledger_id, record.debtor_party_id),
+        supplier=await _party(session, caller, record.party_id),
+        debtor=await _party(session, caller, record.debtor_party_id),
         invoice_verdict=invoice.verdict,
         invoice_rules=invoice.rules,
         due_date_source=invoice.due_date_source,
@@ -241,22 +247,39 @@ async def _statements(
             session, ledger_id, record.debtor_account, fingerprints
         ),
         look_alikes=invoice.look_alikes,
-        conduct=await _conduct(session, ledger_id, record.debtor_account),
+        registry=await _registry(session, caller, record.id),
+        conduct=await _conduct(session, record),
     )
 
 
-async def _party(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> evidence.Party:
-    party = await parties.get_party(session, ledger_id, party_id)
+async def _party(session: AsyncSession, caller: Caller, party_id: UUID) -> evidence.Party:
+    party = await parties.get_party(session, caller.ledger_id, party_id)
     rows = await party_rows.identifiers_of(session, party_id)
-    return evidence.Party(party.name, tuple(f"{each.scheme}:{each.value}" for each in rows))
+    screening = await findings.last_screening(session, caller, party_id)
+    return evidence.Party(
+        party.name,
+        tuple(f"{each.scheme}:{each.value}" for each in rows),
+        None if screening is None else int(screening.screened_at.timestamp()),
+        None if screening is None else screening.source,
+    )
 
 
-async def _conduct(session: AsyncSession, ledger_id: UUID, debtor: str) -> evidence.Conduct:
-    record = await receivables.conduct_of(session, ledger_id, debtor)
+async def _registry(
+    session: AsyncSession, caller: Caller, receivable_id: UUID
+) -> evidence.RegistrySearch | None:
+    search = await findings.last_search(session, caller, receivable_id)
+    if search is None:
+        return None
+    return evidence.RegistrySearch(search.register, int(search.searched_at.timestamp()), search.hits)
+
+
+async def _conduct(session: AsyncSession, record: ReceivableRecord) -> evidence.Conduct:
+    found = await conduct.of_debtor(session, record.ledger_id, record.debtor_account)
+    signs = await conduct.signs(session, record.ledger_id, record.supplier_account, record.debtor_account)
     return evidence.Conduct(
-        settled=record.settled,
-        days_late=record.days_late,
-        diluted=record.diluted,
-        disputed=record.disputed,
-        related=False,
+        settled=found.settled,
+        days_late=found.days_late,
+        diluted=found.diluted,
+        disputed=found.disputed,
+        signs=signs,
     )

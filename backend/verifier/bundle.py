@@ -235,15 +235,11 @@ def _answer(reader: Reader) -> ev.MapAnswer:
 
 
 def _party(reader: Reader) -> ev.Party:
-    identifiers = []
-    for pointer, item in reader.items("identifiers"):
-        if not isinstance(item, str):
-            raise BundleError(pointer, "a string belongs here")
-        identifiers.append(item)
     return ev.Party(
         name=reader.text("name"),
-        identifiers=tuple(identifiers),
+        identifiers=reader.texts("identifiers"),
         screened_at=reader.integer("screened_at", 40) if reader.has("screened_at") else None,
+        screening=reader.text("screening") if reader.has("screening") else None,
     )
 
 
@@ -275,7 +271,7 @@ def _statements(reader: Reader) -> ev.Statements:
                 days_late=inner.integer("days_late", 40),
                 diluted=inner.integer("diluted", 40),
                 disputed=inner.integer("disputed", 40),
-                related=inner.flag("related"),
+                signs=inner.texts("signs"),
             ),
         ),
     )

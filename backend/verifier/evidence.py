@@ -85,11 +85,13 @@ class Log:
 
 @dataclass(frozen=True)
 class Party:
-    """What the operator says of a party. `screened_at` is the Unix time of its last screening."""
+    """What the operator says of a party. `screened_at` is the Unix time of its last screening, `screening` by
+    whom or against what."""
 
     name: str
     identifiers: tuple[str, ...] = ()
     screened_at: int | None = None
+    screening: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ class Conduct:
     diluted: int
     """Of face reduced by credit notes, millionths."""
     disputed: int
-    related: bool
-    """Signs of related parties, or of goods going in circles."""
+    signs: tuple[str, ...] = ()
+    """Signs of related parties, or of goods going in circles: `same-key`, `same-payout`, `mirror`."""
 
 
 @dataclass(frozen=True)

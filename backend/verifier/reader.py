@@ -109,6 +109,15 @@ class Reader:
                 found.append(read(inner))
         return tuple(found)
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of strings; missing is empty."""
+        found = []
+        for pointer, item in self.items(name):
+            if not isinstance(item, str):
+                raise BundleError(pointer, "a string belongs here")
+            found.append(item)
+        return tuple(found)
+
     def hexes(self, name: str, length: int | None = None) -> tuple[bytes, ...]:
         """A list of bytes; missing is empty."""
         return tuple(hexadecimal(item, length, pointer) for pointer, item in self.items(name))

@@ -29,7 +29,10 @@ def conduct(evidence: Evidence, policy: Policy) -> Finding:
 @check("related", GROUP)
 def related(evidence: Evidence, _policy: Policy) -> Finding:
     """Signs of related parties, or of goods going in circles."""
+    if evidence.terms.supplier == evidence.terms.debtor:
+        return failed("verify.related.same", "/terms/debtor")
     record = evidence.statements.conduct
-    if record is None or not record.related:
+    if record is None or not record.signs:
         return cannot_tell("verify.related.unknown", "/statements/conduct").claimed(Word.OPERATOR)
-    return failed("verify.related.signs", "/statements/conduct").claimed(Word.OPERATOR)
+    signs = ", ".join(record.signs)[:200]
+    return failed("verify.related.signs", "/statements/conduct", signs=signs).claimed(Word.OPERATOR)

@@ -79,7 +79,9 @@ def _screened(evidence: Evidence, party: Party | None, place: str) -> Finding:
     age = evidence.now - party.screened_at
     if not 0 <= age <= _SCREENING_AGE:
         return failed("verify.screened.old", place, time=party.screened_at).claimed(Word.OPERATOR)
-    return passed("verify.screened.recent", place, time=party.screened_at).claimed(Word.OPERATOR)
+    return passed(
+        "verify.screened.recent", place, time=party.screened_at, source=(party.screening or "?")[:200]
+    ).claimed(Word.OPERATOR)
 
 
 def _accounts(evidence: Evidence) -> dict[str, bytes]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from backend.verifier import bundle, checks, policy, report
@@ -69,7 +69,7 @@ MISSING_SHOWS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subject:
     """A bundle, what its reader knows by itself, and when it reads."""
 
@@ -185,6 +185,7 @@ def run(subject: Subject, donor: Subject, plan: Iterable[tuple[m.Path, str, str,
         tally.wrongs += [f"{what}: {wrong}" for wrong in subject.wrongs(path, kind, finish, after)]
 
 
+@lru_cache(maxsize=8)
 def plan(subject: Subject, seed: int) -> list[tuple[m.Path, str, str, int]]:
     """Every way to change every place of the bundle, each finished in every way, in an order of this seed."""
     choose = random.Random(seed)  # noqa: S311  (to be repeated)

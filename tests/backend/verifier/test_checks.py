@@ -244,7 +244,7 @@ WRONG = {
     ),
     "late payer": (
         lambda m: setattr(
-            m, "statements", replace(m.statements, conduct=evidence.Conduct(12, 31, 0, 0, True))
+            m, "statements", replace(m.statements, conduct=evidence.Conduct(12, 31, 0, 0, ("mirror",)))
         ),
         {"conduct": "fail", "related": "fail"},
     ),

@@ -212,7 +212,7 @@ def world():
         equal_elsewhere=0,
         look_alikes=0,
         registry=evidence.RegistrySearch("Beispielregister", NOW - DAY, 0),
-        conduct=evidence.Conduct(12, 3, 1000, 0, False),
+        conduct=evidence.Conduct(12, 3, 1000, 0),
     )
     made.policy = policy.Policy(
         chain_id=CHAIN,
@@ -265,7 +265,7 @@ def build(made, *, trusted=True, reported=True, confirmed=True):
         made.confirmation = confirm(made.terms, "debtor")
     _ledger_of(made, claim)
     log = _log(made)
-    encoded, nodes = _chain(made)
+    encoded, nodes = chain(made)
     block = parse_header(encoded)
     found = evidence.Evidence(
         chain_id=CHAIN,
@@ -428,10 +428,10 @@ def _log(made):
     )
 
 
-def tries(made):
+def tries(made, contracts=None):
     """The state trie, and the storage trie of each contract."""
     accounts, storages = HexaryTrie({}), {}
-    for name, contract in CONTRACTS.items():
+    for name, contract in (contracts or CONTRACTS).items():
         storage = storages[name] = HexaryTrie({})
         for slot, word in made.storage.get(name, {}).items():
             if word:
@@ -441,9 +441,9 @@ def tries(made):
     return accounts, storages
 
 
-def _chain(made):
+def chain(made, contracts=None):
     """The header over a state that holds the contracts, and every node of its tries."""
-    accounts, storages = tries(made)
+    accounts, storages = tries(made, contracts)
     nodes = {}
     for trie in (accounts, *storages.values()):
         nodes.update(trie.db)

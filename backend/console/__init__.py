@@ -1,0 +1,1 @@
+"""The web pages: server-rendered, read-only, printable, without scripts."""
