@@ -3,12 +3,7 @@
 `receivables` is ours and backed up; the others are the read model, folded from events and droppable.
 """
 
-<<<<<<< HEAD
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-=======
-from collections.abc import Iterable, Sequence
->>>>>>> e314220 (Watch receivables, note screenings and searches, pin debtors' keys, and show the report as a page that prints)
 from datetime import datetime
 from typing import Any
 from uuid import UUID

@@ -85,6 +85,11 @@ _RELAY = "relay(SignedAction action)"
 @pytest.fixture
 def contracts() -> Contracts:
     """The contracts' functions that the API prepares calls of."""
+    return market_contracts()
+
+
+def market_contracts() -> Contracts:
+    """The same, for tests that need more contracts beside them."""
     receivables = abi(
         _RELAY,
         "issueAndConfirm(Terms terms,Confirmation confirmation)",
