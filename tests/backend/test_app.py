@@ -85,16 +85,18 @@ def test_every_change_asks_for_a_key_and_an_idempotency_key(app, document):
 
 
 def test_no_route_answers_without_a_key(world, app):
-    """Every route but the probes is authenticated by the one place that does it."""
+    """Every route but the probes, the pages' style and signing in is authenticated by the one place that does
+    it."""
     from backend.kit.web import Route
 
-    others = [
+    others = {
         route.path
         for route in app.state.routes
         if isinstance(route, APIRoute) and not isinstance(route, Route)
-    ]
+    }
 
-    assert sorted(others) == ["/healthz", "/metrics", "/readyz"]
+    pages = {"/console/console.css", "/console/sign-in", "/console/sign-out"}
+    assert others == pages | {"/healthz", "/metrics", "/readyz"}
 
 
 async def test_unknown_addresses_and_methods_are_problems(world):
