@@ -145,7 +145,9 @@ def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     if (log := log_config(ledger.settings, ledger.contracts)) is not None:
         loops.append(anchor_loop(ledger.database, ledger.contracts, log))
         loops.append(subscription_loop(ledger.database, ledger.contracts.ledger_id))
-    loops += invoice_work.loops(ledger.settings, ledger.database, ledger.contracts.ledger_id)
+    loops += invoice_work.loops(
+        ledger.settings, ledger.database, ledger.contracts.ledger_id, receivables.rests_on
+    )
     loops.append(watch_loop(ledger.database, ledger.contracts.ledger_id, gatherer(ledger)))
     return Loops(loops)
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.invoices import codec, repository
+from backend.invoices import codec, deputies, repository
 from backend.invoices.problems import (
     AnswerIncomplete,
     AnswerNotOpen,
@@ -21,7 +21,7 @@ from backend.invoices.problems import (
     NotTheBuyer,
     SecondPersonNeeded,
 )
-from backend.invoices.repository import AnswerLimit, InvoiceAnswer, InvoiceRecord
+from backend.invoices.tables import AnswerLimit, InvoiceAnswer, InvoiceRecord
 from backend.kit.access import Caller, Role
 from backend.kit.problems import NotFound
 
@@ -115,12 +115,18 @@ async def give(session: AsyncSession, caller: Caller, record: InvoiceRecord, ans
 async def approve(
     session: AsyncSession, caller: Caller, record: InvoiceRecord, answer_id: UUID
 ) -> InvoiceAnswer:
-    """The second person's yes. Raises SecondPersonNeeded for the one who proposed it, AnswerNotOpen."""
+    """The second person's yes: a checker's, or that of whoever stands in for one.
+
+    Raises SecondPersonNeeded for the one who proposed it, AnswerNotOpen.
+    """
     _as_buyer(caller, record)
-    caller.require(Role.CHECKER)
     row = await repository.answer(session, record.id, answer_id)
     if row is None:
         raise NotFound()
+    if Role.CHECKER not in caller.roles:
+        row.approved_for = await deputies.place_of(session, caller, row)
+        if row.approved_for is None:
+            caller.require(Role.CHECKER)
     if row.state != "proposed" or Code(row.code) not in _AFTER[record.answer]:
         raise AnswerNotOpen()
     if row.given_by == caller.user_id:

@@ -1,21 +1,25 @@
 """Routes of the buyer's answer: one by one, in bulk, the second person's yes, and the list to pay from."""
 
+import asyncio
 import csv
 import io
-from datetime import date
-from typing import Annotated, Self
+from dataclasses import asdict
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend.invoices import amounts, answers, codec, repository, service
+from backend.invoices import amounts, answer_files, answers, codec, deputies, repository, service
 from backend.invoices.answers import Answer, Code, ReasonCode
+from backend.invoices.api import read_file
 from backend.invoices.exports import safe_cell
-from backend.invoices.repository import InvoiceAnswer
+from backend.invoices.tables import AnswerDeputy, InvoiceAnswer
 from backend.invoices.views import ID, View
 from backend.kit.problems import Problem
-from backend.kit.web import CurrentCaller, CurrentLocale, Route, Session, audit_subject
+from backend.kit.web import CurrentCaller, CurrentLocale, Route, Session, audit_subject, prepared, prepared_by
 
 router = APIRouter(prefix="/v1", route_class=Route, tags=["answers"])
 _PAY_RUN = ("due_date", "seller", "amount", "currency", "account", "remittance_reference", "invoice_id")
@@ -45,6 +49,9 @@ class AnswerView(View):
     invoice_id: UUID = Field(examples=[ID])
     code: str = Field(examples=["AP"])
     state: str = Field(examples=["given"])
+    given_by: UUID = Field(examples=[ID])
+    approved_by: UUID | None = Field(description="The second person, where there was one.", examples=[ID])
+    approved_for: UUID | None = Field(description="Whose place it took, as a deputy.", examples=[ID])
     reasons: list[str]
     amount: int | None
     due_date: str | None
@@ -75,6 +82,32 @@ class BulkResult(View):
     state: str | None = Field(examples=["given"])
     problem: str | None = Field(examples=["invoice-answer-out-of-turn"])
     detail: str | None
+
+
+class DeputyBody(BaseModel):
+    """Who stands in for whom as the second person, both days included (UTC)."""
+
+    model_config = ConfigDict(extra="forbid")
+    absent_user_id: UUID = Field(examples=[ID])
+    deputy_user_id: UUID = Field(examples=[ID])
+    starts: date = Field(examples=["2026-12-21"])
+    ends: date = Field(examples=["2027-01-06"])
+
+
+class DeputyView(View):
+    """A deputy, and whether somebody ended it before its last day."""
+
+    id: UUID = Field(examples=[ID])
+    absent_user_id: UUID = Field(examples=[ID])
+    deputy_user_id: UUID = Field(examples=[ID])
+    starts: str = Field(examples=["2026-12-21"])
+    ends: str = Field(examples=["2027-01-06"])
+    named_by: UUID = Field(examples=[ID])
+    ended_at: datetime | None
+
+    @classmethod
+    def of(cls, row: AnswerDeputy) -> Self:
+        return cls(**{name: getattr(row, name) for name in cls.model_fields})
 
 
 class LimitBody(BaseModel):
@@ -134,6 +167,51 @@ async def give_many(
     return results
 
 
+_CSV = "text/csv; charset=utf-8"
+_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_FILE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "A CSV or XLSX sheet, or a form with it as `file`.",
+        "content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in ("text/csv", _XLSX)},
+    }
+}
+
+
+async def _filled(request: Request) -> list[answer_files.Filled]:
+    data, _, _, _ = await read_file(request)
+    return await asyncio.to_thread(answer_files.rows, data)
+
+
+@router.get("/invoice-answers/sheet", summary="Download what waits for your answer", response_class=Response)
+async def answer_sheet(
+    caller: CurrentCaller,
+    session: Session,
+    form: Annotated[Literal["csv", "xlsx"], Query(alias="format")] = "csv",
+) -> Response:
+    """Your open invoices as a buyer, with empty columns to fill in and send back."""
+    lines = await answer_files.open_invoices(session, caller)
+    if form == "xlsx":
+        return _download(answer_files.as_workbook(lines), _XLSX, "answers.xlsx")
+    return _download(answer_files.as_csv(lines), _CSV, "answers.csv")
+
+
+@router.post("/invoice-answers/file", summary="Answer by file", openapi_extra=_FILE_BODY)
+@prepared_by(_filled)
+async def give_by_file(
+    request: Request,
+    caller: CurrentCaller,
+    session: Session,
+    locale: CurrentLocale,
+    form: Annotated[Literal["json", "csv"], Query(alias="format")] = "json",
+) -> Response:
+    """Up to 1,000 rows, each for itself; the report says row by row what became of it."""
+    outcomes = await answer_files.give_all(session, caller, prepared(request), locale)
+    if form == "csv":
+        return _download(answer_files.as_csv(answer_files.report(outcomes)), _CSV, "report.csv")
+    return JSONResponse([asdict(each) for each in outcomes])
+
+
 @router.put("/answer-limits/{currency}", status_code=204, summary="Ask for two people above an amount")
 async def set_limit(
     currency: Annotated[str, Path(pattern="^[A-Z]{3}$", examples=["EUR"])],
@@ -143,6 +221,30 @@ async def set_limit(
 ) -> Response:
     """Of the caller's own party."""
     await answers.set_limit(session, caller, currency, body.amount)
+    return Response(status_code=204)
+
+
+@router.post("/answer-deputies", status_code=201, summary="Name a deputy")
+async def name_deputy(body: DeputyBody, caller: CurrentCaller, session: Session) -> DeputyView:
+    """For a checker of yours who is away. Whoever proposed an answer is never the one to agree to it."""
+    row = await deputies.name(
+        session, caller, body.absent_user_id, body.deputy_user_id, body.starts, body.ends
+    )
+    return DeputyView.of(row)
+
+
+@router.get("/answer-deputies", summary="List deputies")
+async def list_deputies(caller: CurrentCaller, session: Session) -> list[DeputyView]:
+    """Of your party, past ones too, newest first."""
+    return [DeputyView.of(row) for row in await deputies.named(session, caller)]
+
+
+@router.delete("/answer-deputies/{deputy_id}", status_code=204, summary="End a deputyship")
+async def end_deputy(
+    deputy_id: Annotated[UUID, Path(examples=[ID])], caller: CurrentCaller, session: Session
+) -> Response:
+    """Before its last day; what was agreed under it stays."""
+    await deputies.end(session, caller, deputy_id)
     return Response(status_code=204)
 
 
@@ -172,8 +274,9 @@ async def pay_run(caller: CurrentCaller, session: Session, until: date) -> Respo
             str(record.id),
         )
         writer.writerow([safe_cell(cell) for cell in cells])
-    return Response(
-        target.getvalue(),
-        media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="pay-run-{until.isoformat()}.csv"'},
-    )
+    return _download(target.getvalue().encode(), _CSV, f"pay-run-{until.isoformat()}.csv")
+
+
+def _download(content: bytes, media_type: str, name: str) -> Response:
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "X-Content-Type-Options": "nosniff"}
+    return Response(content, media_type=media_type, headers=headers)

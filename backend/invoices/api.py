@@ -10,14 +10,32 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
 
-from backend.invoices import fingerprints, holds, intake, repository, scanner, service, vault, views
+from backend.invoices import (
+    fingerprints,
+    holds,
+    intake,
+    repository,
+    retention,
+    scanner,
+    service,
+    vault,
+    views,
+)
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import Profile
 from backend.invoices.problems import DocumentsLocked, InvoiceUnreadable
-from backend.invoices.repository import InvoiceRecord
 from backend.invoices.secrets import Secrets, SecretsError
 from backend.invoices.service import InvoiceFacts
-from backend.invoices.views import ID, FieldView, FingerprintsView, InvoiceLine, InvoiceView, ReleaseBody
+from backend.invoices.tables import InvoiceRecord
+from backend.invoices.views import (
+    ID,
+    FieldView,
+    FingerprintsView,
+    InvoiceLine,
+    InvoiceView,
+    LegalHoldBody,
+    ReleaseBody,
+)
 from backend.kit.access import Caller
 from backend.kit.web import (
     CurrentCaller,
@@ -237,6 +255,17 @@ async def erase(invoice_id: InvoiceId, request: Request, caller: CurrentCaller, 
     record = await service.get(session, caller, invoice_id)
     audit_subject(request, f"invoice:{record.id}")
     await service.erase(session, caller, record)
+    return Response(status_code=204)
+
+
+@router.put("/{invoice_id}/legal-hold", status_code=204, summary="Keep an invoice from being erased")
+async def keep(
+    invoice_id: InvoiceId, body: LegalHoldBody, request: Request, caller: CurrentCaller, session: Session
+) -> Response:
+    """By the operator, for a lawsuit or an inspection; null ends it. The schedule goes on afterwards."""
+    record = await service.get(session, caller, invoice_id)
+    audit_subject(request, f"invoice:{record.id}")
+    await retention.keep(session, caller, record, body.reason)
     return Response(status_code=204)
 
 

@@ -20,8 +20,8 @@ from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import PROFILES, Profile
 from backend.invoices.intake import Read
 from backend.invoices.problems import DocumentsLocked, InvoiceUnreadable
-from backend.invoices.repository import BatchEntry, InvoiceBatch
 from backend.invoices.secrets import Sealed, Secrets, SecretsError
+from backend.invoices.tables import BatchEntry, InvoiceBatch
 from backend.invoices.validation.check import validate
 from backend.invoices.validation.schematron import RulesUnavailableError
 from backend.kit.access import Caller, Role

@@ -13,7 +13,7 @@ from backend.invoices.api import read_file, secrets_of
 from backend.invoices.bundles import Entry
 from backend.invoices.formats import sheets
 from backend.invoices.gates.judge import Profile
-from backend.invoices.repository import InvoiceBatch
+from backend.invoices.tables import InvoiceBatch, InvoiceRecord
 from backend.invoices.views import ID, View
 from backend.kit.problems import NotFound
 from backend.kit.web import CurrentCaller, CurrentLocale, Route, Session, audit_subject, prepared, prepared_by
@@ -139,9 +139,9 @@ async def export(
     """Your invoices, newest first, at most 5,000: as data, as a sheet, or as the seller's journal entries."""
     statement = repository.visible(caller)
     if form == "journal":
-        statement = statement.where(repository.InvoiceRecord.party_id == caller.party_id)
-    statement = statement.where(repository.InvoiceRecord.state != "erased")
-    rows = await session.scalars(statement.order_by(repository.InvoiceRecord.id.desc()).limit(_MAX_EXPORT))
+        statement = statement.where(InvoiceRecord.party_id == caller.party_id)
+    statement = statement.where(InvoiceRecord.state != "erased")
+    rows = await session.scalars(statement.order_by(InvoiceRecord.id.desc()).limit(_MAX_EXPORT))
     invoices = [codec.load(row.fields) for row in rows]
     if form == "json":
         return _download(codec.to_json(invoices), "application/json", "invoices.json")

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import codec, identity, matching, repository
 from backend.invoices.problems import FingerprintKeyMissing
-from backend.invoices.repository import InvoiceRecord
 from backend.invoices.secrets import Secrets
+from backend.invoices.tables import InvoiceRecord
 from backend.kit import vrf
 
 

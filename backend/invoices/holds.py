@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import repository, uniqueness
 from backend.invoices.problems import HoldUnknown
-from backend.invoices.repository import InvoiceHold, InvoiceRecord, InvoiceToken
+from backend.invoices.tables import InvoiceHold, InvoiceRecord, InvoiceToken
 from backend.invoices.uniqueness import Kind
 from backend.kit.access import Caller, Role
 

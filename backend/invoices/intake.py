@@ -21,8 +21,8 @@ from backend.invoices.problems import (
     InvoiceOfAnother,
     InvoiceUnreadable,
 )
-from backend.invoices.repository import InvoiceIdentity, InvoiceRecord, InvoiceToken
 from backend.invoices.secrets import Secrets
+from backend.invoices.tables import InvoiceIdentity, InvoiceRecord, InvoiceToken
 from backend.invoices.uniqueness import Kind, Token
 from backend.invoices.validation.check import validate
 from backend.invoices.validation.result import Validation

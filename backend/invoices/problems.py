@@ -42,6 +42,18 @@ class InvoiceOfAnother(Problem):
     status, code = 403, "invoice-of-another"
 
 
+class AnswerRowUnclear(Problem):
+    """A cell of a row of answers cannot be read, or names several invoices."""
+
+    status, code = 422, "answer-row-unclear"
+
+
+class DeputyUnfit(Problem):
+    """Who is to stand in for whom does not fit."""
+
+    status, code = 422, "deputy-unfit"
+
+
 class InvoiceHeld(Problem):
     """Something about the invoice has to be looked at before anything may rest on it."""
 

@@ -1,204 +1,29 @@
-"""Tables of invoices: what was read, the sealed original, tokens that meet, holds, fingerprint keys."""
+"""All SQL of invoices."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import (
-    BigInteger,
-    ForeignKey,
-    Index,
-    LargeBinary,
-    Select,
-    String,
-    UniqueConstraint,
-    delete,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import Select, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.kit.access import Caller, Owned, visible_to
+from backend.invoices.tables import (
+    AnswerLimit,
+    BatchEntry,
+    FingerprintKeySet,
+    InvoiceAnswer,
+    InvoiceBatch,
+    InvoiceHold,
+    InvoiceIdentity,
+    InvoiceRecord,
+    InvoiceToken,
+    SealedDocument,
+)
+from backend.kit.access import Caller, visible_to
 from backend.kit.clock import now
-from backend.kit.database import Amount, Base, Hash32, Json, UtcTime
-from backend.kit.ids import uuid7
 
-
-class InvoiceRecord(Owned, Base):
-    """An invoice of `party_id`, the seller. The matched buyer sees it too."""
-
-    __tablename__ = "invoices"
-    __table_args__ = (Index("ix_invoices_buyer", "ledger_id", "buyer_party_id"),)
-
-    buyer_party_id: Mapped[UUID | None]
-    uploaded_by: Mapped[UUID]
-    """The user that brought it."""
-    state: Mapped[str] = mapped_column(String(12), default="open")
-    """`open`, `withdrawn` (by its owner, before anything was confirmed) or `erased`."""
-    number: Mapped[str] = mapped_column(String(200), index=True)
-    issue_date: Mapped[str] = mapped_column(String(10))
-    currency: Mapped[str] = mapped_column(String(3))
-    profile: Mapped[str] = mapped_column(String(10))
-    fields: Mapped[dict[str, Any]] = mapped_column(Json)
-    """The whole invoice (codec.dump)."""
-    validation: Mapped[dict[str, Any]] = mapped_column(Json)
-    sha256: Mapped[str] = mapped_column(Hash32)
-    document_root: Mapped[str] = mapped_column(Hash32)
-    media_type: Mapped[str] = mapped_column(String(100))
-    scan: Mapped[str] = mapped_column(String(20), default="not-scanned")
-    """What the scanner said: `not-scanned`, `clean`, or its own name for what it found."""
-    filing_number: Mapped[str | None] = mapped_column(String(100))
-    answer: Mapped[str | None] = mapped_column(String(2))
-    """The buyer's last answer (Peppol Invoice Response code)."""
-    legal_hold: Mapped[str | None] = mapped_column(String(500))
-    """Why it may not be erased (a lawsuit, an inspection), whatever the schedule says."""
-    reminders: Mapped[int] = mapped_column(default=0)
-    """How often the buyer was reminded to answer."""
-    reminded_at: Mapped[datetime | None] = mapped_column(UtcTime)
-
-
-class SealedDocument(Owned, Base):
-    """Something encrypted that belongs to an invoice: the `original`, or its `fields` with their salts."""
-
-    __tablename__ = "invoice_documents"
-    __table_args__ = (UniqueConstraint("invoice_id", "kind"),)
-
-    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), index=True)
-    kind: Mapped[str] = mapped_column(String(10))
-    file_name: Mapped[str | None] = mapped_column(String(255))
-    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
-    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
-    master_key: Mapped[str] = mapped_column(String(16))
-
-
-class InvoiceIdentity(Base):
-    """The identity of an open invoice: at most one a ledger, whatever two requests do at once."""
-
-    __tablename__ = "invoice_identities"
-
-    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
-    value: Mapped[str] = mapped_column(String(64), primary_key=True)
-    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), index=True)
-
-
-class InvoiceToken(Base):
-    """A keyed token of an open invoice (uniqueness.py). Never shown."""
-
-    __tablename__ = "invoice_tokens"
-    __table_args__ = (Index("ix_invoice_tokens_value", "ledger_id", "value"),)
-
-    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
-    ledger_id: Mapped[UUID]
-    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), index=True)
-    kind: Mapped[str] = mapped_column(String(1))
-    value: Mapped[str] = mapped_column(String(64))
-    items: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
-    delivery: Mapped[str] = mapped_column(String(220), default="")
-    units: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
-
-
-class InvoiceHold(Owned, Base):
-    """A reason for a person to look before the invoice may be financed, and who let it go."""
-
-    __tablename__ = "invoice_holds"
-    __table_args__ = (UniqueConstraint("invoice_id", "rule", "against"),)
-
-    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), index=True)
-    rule: Mapped[str] = mapped_column(String(40))
-    """A rule of gates/rules.toml, or `same-` and the kind of token that met another invoice's."""
-    against: Mapped[str] = mapped_column(String(36), default="")
-    """The other invoice, where a token met. For the person who decides; never shown to a party."""
-    foreign: Mapped[bool] = mapped_column(default=False)
-    """Whether the other invoice is another seller's."""
-    params: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
-    released_by: Mapped[UUID | None]
-    released_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    reason: Mapped[str | None] = mapped_column(String(500))
-
-
-class InvoiceAnswer(Owned, Base):
-    """An answer of the buyer (`party_id`), given or waiting for a second person."""
-
-    __tablename__ = "invoice_answers"
-
-    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), index=True)
-    code: Mapped[str] = mapped_column(String(2))
-    reasons: Mapped[list[str]] = mapped_column(Json, default=list)
-    amount: Mapped[int | None] = mapped_column(Amount)
-    due_date: Mapped[str | None] = mapped_column(String(10))
-    note: Mapped[str | None] = mapped_column(String(1000))
-    given_by: Mapped[UUID]
-    approved_by: Mapped[UUID | None]
-    approved_for: Mapped[UUID | None]
-    """Whose place the second person took, where it was a deputy."""
-    state: Mapped[str] = mapped_column(String(10))
-    """`proposed` while a second person has to agree, then `given`."""
-
-
-class InvoiceBatch(Owned, Base):
-    """Many invoices brought at once."""
-
-    __tablename__ = "invoice_batches"
-
-    uploaded_by: Mapped[UUID]
-    file_name: Mapped[str | None] = mapped_column(String(255))
-    profile: Mapped[str] = mapped_column(String(10))
-    total: Mapped[int]
-
-
-class BatchEntry(Owned, Base):
-    """One file or row of a batch; sealed while it waits, then `taken` or `refused`."""
-
-    __tablename__ = "invoice_batch_entries"
-    __table_args__ = (UniqueConstraint("batch_id", "position"),)
-
-    batch_id: Mapped[UUID] = mapped_column(ForeignKey("invoice_batches.id"), index=True)
-    position: Mapped[int]
-    name: Mapped[str] = mapped_column(String(255))
-    kind: Mapped[str] = mapped_column(String(100))
-    state: Mapped[str] = mapped_column(String(10))
-    invoice_id: Mapped[UUID | None]
-    problem: Mapped[str | None] = mapped_column(String(60))
-    detail: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
-    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
-    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)
-    master_key: Mapped[str] = mapped_column(String(16))
-
-
-class AnswerLimit(Owned, Base):
-    """Above this amount a buyer accepts with two people."""
-
-    __tablename__ = "answer_limits"
-    __table_args__ = (UniqueConstraint("ledger_id", "party_id", "currency"),)
-
-    currency: Mapped[str] = mapped_column(String(3))
-    amount: Mapped[int] = mapped_column(Amount)
-
-
-class AnswerDeputy(Owned, Base):
-    """Who of a party stands in for an absent colleague as the second person, from a day to a day (UTC)."""
-
-    __tablename__ = "answer_deputies"
-
-    absent_user_id: Mapped[UUID]
-    deputy_user_id: Mapped[UUID]
-    starts: Mapped[str] = mapped_column(String(10))
-    ends: Mapped[str] = mapped_column(String(10))
-    named_by: Mapped[UUID]
-    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
-
-
-class FingerprintKeySet(Base):
-    """The public keys that fingerprints must be made under, as the chain says. Kept by a projection."""
-
-    __tablename__ = "fingerprint_key_sets"
-
-    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
-    key_set: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    keys: Mapped[list[str]] = mapped_column(Json)
+Invoices: TypeAlias = Select[InvoiceRecord]
 
 
 def visible(caller: Caller) -> Select[InvoiceRecord]:
@@ -366,6 +191,61 @@ async def batch_entries(session: AsyncSession, batch_id: UUID) -> Sequence[Batch
     """All entries of a batch in order."""
     statement = select(BatchEntry).where(BatchEntry.batch_id == batch_id).order_by(BatchEntry.position)
     return (await session.scalars(statement)).all()
+
+
+def unanswered(ledger_id: UUID, party_id: UUID) -> Select[InvoiceRecord]:
+    """Invoices a buyer has neither accepted nor turned down, oldest first."""
+    return (
+        select(InvoiceRecord)
+        .where(
+            InvoiceRecord.ledger_id == ledger_id,
+            InvoiceRecord.buyer_party_id == party_id,
+            InvoiceRecord.state.in_(("open", "in-use")),
+            or_(InvoiceRecord.answer.is_(None), InvoiceRecord.answer.in_(("AB", "IP", "UQ"))),
+        )
+        .order_by(InvoiceRecord.id)
+    )
+
+
+def waiting_since(ledger_id: UUID, before: datetime, reminders: int) -> Invoices:
+    """Invoices whose buyer neither answered nor was reminded since, and was less often than `reminders`."""
+    answered = (
+        select(func.max(InvoiceAnswer.created_at))
+        .where(InvoiceAnswer.invoice_id == InvoiceRecord.id)
+        .correlate(InvoiceRecord)
+        .scalar_subquery()
+    )
+    return (
+        select(InvoiceRecord)
+        .where(
+            InvoiceRecord.ledger_id == ledger_id,
+            InvoiceRecord.buyer_party_id.is_not(None),
+            InvoiceRecord.state.in_(("open", "in-use")),
+            or_(InvoiceRecord.answer.is_(None), InvoiceRecord.answer.in_(("AB", "IP"))),
+            InvoiceRecord.reminders < reminders,
+            InvoiceRecord.created_at <= before,
+            or_(InvoiceRecord.reminded_at.is_(None), InvoiceRecord.reminded_at <= before),
+            or_(answered.is_(None), answered <= before),
+        )
+        .order_by(InvoiceRecord.id)
+    )
+
+
+def issued_until(ledger_id: UUID, ends: Mapping[str, str], after: UUID | None) -> Invoices:
+    """Invoices of each profile issued until its day, neither erased nor held by law, after an id."""
+    over = (
+        and_(InvoiceRecord.profile == profile, InvoiceRecord.issue_date <= day)
+        for profile, day in ends.items()
+    )
+    statement = select(InvoiceRecord).where(
+        InvoiceRecord.ledger_id == ledger_id,
+        InvoiceRecord.state != "erased",
+        InvoiceRecord.legal_hold.is_(None),
+        or_(*over),
+    )
+    if after is not None:
+        statement = statement.where(InvoiceRecord.id > after)
+    return statement.order_by(InvoiceRecord.id)
 
 
 def accepted_by(ledger_id: UUID, party_id: UUID) -> Select[InvoiceRecord]:

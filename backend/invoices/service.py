@@ -11,8 +11,8 @@ from backend.invoices import codec, fingerprints, holds, repository, vault
 from backend.invoices.gates.judge import PROFILES, Effect, Facts, Judgement, Reason, judge
 from backend.invoices.model import Invoice
 from backend.invoices.problems import InvoiceErased, InvoiceHeld, InvoiceInUse, InvoiceWithdrawn
-from backend.invoices.repository import InvoiceHold, InvoiceRecord
 from backend.invoices.secrets import Secrets
+from backend.invoices.tables import InvoiceHold, InvoiceRecord
 from backend.invoices.validation.result import Validation
 from backend.kit.access import Caller, Role
 from backend.kit.clock import now
@@ -162,11 +162,16 @@ async def withdraw(session: AsyncSession, caller: Caller, record: InvoiceRecord)
 async def erase(session: AsyncSession, caller: Caller, record: InvoiceRecord) -> None:
     """Destroys the original and everything read from it; hash, root and identity remain. By its owner.
 
-    Raises InvoiceInUse while something rests on it.
+    Raises InvoiceInUse while something rests on it, or a legal hold keeps it.
     """
     _own(caller, record)
-    if record.state == "in-use":
+    if record.state == "in-use" or record.legal_hold:
         raise InvoiceInUse(number=record.number)
+    await destroy(session, record)
+
+
+async def destroy(session: AsyncSession, record: InvoiceRecord) -> None:
+    """Destroys the original and everything read from it, whoever decided that it may be."""
     await vault.erase(session, record)
     record.state, record.fields, record.validation, record.number = "erased", {}, {}, ""
     await session.flush()

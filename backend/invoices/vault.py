@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.invoices import codec, repository
 from backend.invoices.model import Invoice
 from backend.invoices.problems import DocumentsLocked, FieldUnknown, InvoiceErased
-from backend.invoices.repository import InvoiceRecord, SealedDocument
 from backend.invoices.secrets import Sealed, Secrets, SecretsError
+from backend.invoices.tables import InvoiceRecord, SealedDocument
 from backend.kit.disclosure import Disclosure, SaltedFields
 
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backend.invoices import holds, summary
 from backend.invoices.fingerprints import Fingerprints
-from backend.invoices.repository import InvoiceRecord
 from backend.invoices.service import Standing
+from backend.invoices.tables import InvoiceRecord
 from backend.kit.access import Caller
 from backend.kit.disclosure import Disclosure
 from backend.kit.messages import Locale
@@ -165,6 +165,13 @@ class FingerprintsView(View):
 
     key_set: int = Field(examples=[1])
     fingerprints: list[FingerprintView]
+
+
+class LegalHoldBody(BaseModel):
+    """Why an invoice may not be erased; null if nothing keeps it any more."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str | None = Field(max_length=500, examples=["Case 5 O 117/26, until the judgment is final."])
 
 
 class ReleaseBody(BaseModel):

@@ -29,6 +29,14 @@ def _comma_separated(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _by_name(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return {
+        name.strip(): text for part in value.split(",") for name, _, text in [part.partition("=")] if name
+    }
+
+
 class Settings(BaseModel):
     """What a Tallystick process needs to know. Every field is read from `TALLYSTICK_<FIELD>`."""
 
@@ -85,6 +93,12 @@ class Settings(BaseModel):
 
     allow_private_webhooks: bool = False
     """Webhooks may go to private addresses and any port. Development only."""
+
+    reminder_days: Annotated[int, Field(ge=0, le=365)] = 3
+    """After how many days without an answer a buyer is reminded of an invoice, and again; 0 for never."""
+    retention_years: Annotated[dict[str, int], BeforeValidator(_by_name)] = {}
+    """How many full years after that of issue invoices are kept, by profile, where it is not our schedule
+    of `default=10,eu=10,cn=30,in=8`."""
 
     clamd: str | None = None
     """The virus scanner for uploads: clamd as `host:port`, or the path of its Unix socket."""

@@ -205,6 +205,11 @@ async def identifiers(session: AsyncSession, party_id: UUID) -> Sequence[PartyId
     return await repository.identifiers_of(session, party_id)
 
 
+async def colleagues(session: AsyncSession, party_id: UUID) -> Sequence[User]:
+    """The users of a party."""
+    return (await session.scalars(repository.users_of(party_id))).all()
+
+
 async def get_party(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> Party:
     """The party, or NotFound."""
     if (party := await repository.party(session, ledger_id, party_id)) is None:

@@ -365,6 +365,22 @@ async def state(session: AsyncSession, ledger_id: UUID, key: str) -> ReceivableS
     return await session.get(ReceivableState, (ledger_id, key))
 
 
+async def rests_on(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> bool:
+    """Whether a receivable made of the invoice is neither turned down nor over on the chain."""
+    ended = select(ReceivableState.id).where(
+        ReceivableState.ledger_id == ledger_id,
+        ReceivableState.id == ReceivableRecord.chain_id,
+        ReceivableState.status.in_(("settled", "cancelled", "replaced")),
+    )
+    statement = select(ReceivableRecord.id).where(
+        ReceivableRecord.ledger_id == ledger_id,
+        ReceivableRecord.invoice_id == invoice_id,
+        ReceivableRecord.stage.not_in(("rejected", "withdrawn")),
+        ~ended.exists(),
+    )
+    return await session.scalar(statement.limit(1)) is not None
+
+
 async def supplied(
     session: AsyncSession, ledger_id: UUID, keys: Collection[str], supplier: str
 ) -> Sequence[ReceivableRecord]:

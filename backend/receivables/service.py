@@ -255,6 +255,11 @@ async def recheck_sale(session: AsyncSession, ledger_id: UUID, keys: Collection[
         await recheck(session, ledger_id, each.invoice_id)
 
 
+async def rests_on(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> bool:
+    """Whether a receivable made of the invoice is still open, on its way, or owed."""
+    return await repository.rests_on(session, ledger_id, invoice_id)
+
+
 async def reject(desk: Desk, record: ReceivableRecord, reason: str) -> None:
     """The debtor turns down what was put forward; nothing of it was or will be on the chain."""
     desk.caller.require(Role.CHECKER)

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import codec, fingerprints, repository, vault
 from backend.invoices.api import load_secrets
-from backend.invoices.repository import InvoiceRecord
 from backend.invoices.secrets import Secrets
+from backend.invoices.tables import InvoiceRecord
 from backend.kit.problems import NotFound
 from backend.verification.service import InvoiceEvidence, ReadInvoice
 from backend.verifier import evidence

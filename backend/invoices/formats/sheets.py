@@ -7,7 +7,7 @@ The template to download has one heading for each. A row that cannot be read say
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -86,14 +86,7 @@ def is_workbook(container: ZipFile) -> bool:
 
 def csv_rows(data: bytes) -> Iterator[Row]:
     """The rows of a CSV text. Raises Unreadable: `sheet-too-large`, `sheet-encoding`, `sheet-headings`."""
-    if len(data) > MAX_BYTES:
-        raise Unreadable("sheet-too-large", limit=MAX_BYTES)
-    text = _decode(data)
-    heading = text.lstrip().splitlines()[0] if text.strip() else ""
-    try:
-        yield from _rows(csv.reader(io.StringIO(text), delimiter=_delimiter(heading)), Format.CSV)
-    except csv.Error as error:
-        raise Unreadable("sheet-broken", reason=str(error)[:200]) from None
+    return _rows(_csv_cells(data), Format.CSV)
 
 
 def workbook(data: bytes) -> Iterator[Row]:
@@ -101,6 +94,30 @@ def workbook(data: bytes) -> Iterator[Row]:
 
     Raises Unreadable: `sheet-broken`, `xml-has-doctype`, and as `archive` does.
     """
+    return _rows(_workbook_cells(data), Format.XLSX)
+
+
+def table(data: bytes) -> Iterator[list[str]]:
+    """The cells of a CSV text or a workbook's first sheet, row by row. Raises Unreadable as above."""
+    cells = _workbook_cells(data) if data.startswith(b"PK") else _csv_cells(data)
+    for number, row in enumerate(cells):
+        if number > MAX_ROWS:
+            raise Unreadable("sheet-too-many-rows", limit=MAX_ROWS)
+        yield [_text(cell) for cell in row]
+
+
+def _csv_cells(data: bytes) -> Iterator[Sequence[Any]]:
+    if len(data) > MAX_BYTES:
+        raise Unreadable("sheet-too-large", limit=MAX_BYTES)
+    text = _decode(data)
+    heading = text.lstrip().splitlines()[0] if text.strip() else ""
+    try:
+        yield from csv.reader(io.StringIO(text), delimiter=_delimiter(heading))
+    except csv.Error as error:
+        raise Unreadable("sheet-broken", reason=str(error)[:200]) from None
+
+
+def _workbook_cells(data: bytes) -> Iterator[Sequence[Any]]:
     import openpyxl  # slow to load, and most files are no workbooks
 
     container = archive.open_archive(data)
@@ -109,8 +126,7 @@ def workbook(data: bytes) -> Iterator[Row]:
             raise Unreadable("xml-has-doctype")
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-        sheet = book.worksheets[0]
-        yield from _rows(sheet.iter_rows(values_only=True), Format.XLSX)
+        yield from book.worksheets[0].iter_rows(values_only=True)
     except _WORKBOOK_FAULTS as error:
         raise Unreadable("sheet-broken", reason=str(error)[:200] or type(error).__name__) from None
 
@@ -164,10 +180,10 @@ def row(position: int, values: Mapping[str, str], kind: Format) -> Row:
 def _invoice(values: Mapping[str, str], kind: Format) -> Invoice:
     collect = Collector()
     currency = collect.set_currency(values.get("currency"))
-    gross = collect.amount(_number(values.get("gross_amount")), "BT-112")
-    payable = collect.amount(_number(values.get("payable_amount")), "BT-115")
-    issued = collect.day(_iso(values.get("invoice_date")), "BT-2")
-    stated = collect.day(_iso(values.get("due_date")), "BT-9")
+    gross = collect.amount(plain_number(values.get("gross_amount")), "BT-112")
+    payable = collect.amount(plain_number(values.get("payable_amount")), "BT-115")
+    issued = collect.day(iso_day(values.get("invoice_date")), "BT-2")
+    stated = collect.day(iso_day(values.get("due_date")), "BT-9")
     return Invoice(
         format=kind,
         number=values.get("invoice_no"),
@@ -176,7 +192,7 @@ def _invoice(values: Mapping[str, str], kind: Format) -> Invoice:
         due=due_date([stated] if stated else [], values.get("payment_terms"), issued),
         currency=currency,
         totals=Totals(
-            tax=collect.amount(_number(values.get("tax_amount")), "BT-110"),
+            tax=collect.amount(plain_number(values.get("tax_amount")), "BT-110"),
             gross=gross,
             payable=payable if "payable_amount" in values else gross,
         ),
@@ -217,7 +233,7 @@ def _text(cell: Any) -> str:
     return "" if cell is None else str(cell).strip()[:_MAX_CELL]
 
 
-def _number(text: str | None) -> str | None:
+def plain_number(text: str | None) -> str | None:
     """Plain decimal text: 1,234.50 loses its commas, 1.234,50 becomes 1234.50; 1,234 stays a riddle."""
     if text is None:
         return None
@@ -229,7 +245,7 @@ def _number(text: str | None) -> str | None:
     return plain
 
 
-def _iso(text: str | None) -> str | None:
+def iso_day(text: str | None) -> str | None:
     """Day first with dots, or with a day above 12; 03/04/2026 could be two days, so it is refused."""
     if match := _DAY_FIRST.fullmatch(text or ""):
         day, month = int(match[1]), int(match[2])

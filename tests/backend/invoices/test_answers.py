@@ -1,9 +1,13 @@
 """The buyer's answer: who may give it, what may follow, two people above a limit, and what comes of it."""
 
+import csv
+import io
+from datetime import date
 from typing import Any
 from uuid import UUID
 
 import httpx
+import openpyxl
 import pytest
 
 from backend.kit.access import Caller, Role
@@ -142,3 +146,66 @@ async def test_the_pay_run_names_what_is_accepted_and_due(shop: Shop) -> None:
     assert "2027-01-31,Example Tools GmbH,5949.41,EUR,DE23100000001234567890,ET-2026/0117 2026-11-02" in run
     assert '"\'=HYPERLINK(""http://x"") 2026-11-02"' in run
     assert (await shop.stranger.get("/v1/pay-run", params={"until": "2027-01-31"})).text.count("\n") == 1
+
+
+async def test_answers_by_file_row_by_row(shop: Shop) -> None:
+    numbers = ("F-1", "G-20", "H-300", "K-4000")
+    for number in numbers:
+        await shop.bring(samples.changed(samples.UBL, ("ET-2026/0117", number)))
+    sheet = (await shop.buyer.get("/v1/invoice-answers/sheet")).content.decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(sheet)))
+    assert [(row["invoice_no"], row["payable"], row["code"]) for row in rows] == [
+        (number, "5949.41", "") for number in numbers
+    ]
+
+    rows[0] |= {"code": "ap"}
+    rows[1] |= {
+        "code": "CA",
+        "amount": "5.500,00",
+        "agreed_due_date": "15.02.2027",
+        "note": "two less",
+    }
+    rows[2] |= {"code": "RE", "reasons": "QTY, PRI"}
+    rows.append({"invoice_no": "F-1", "seller_tax_no": "de 999 999 911", "code": "PD"})
+    rows.append({"invoice_no": "none", "code": "AP"})
+    rows.append({"invoice_id": rows[3]["invoice_id"], "code": "yes"})
+    target = io.StringIO()
+    writer = csv.DictWriter(target, rows[0])
+    writer.writeheader()
+    writer.writerows(rows)
+    done = await shop.buyer.post("/v1/invoice-answers/file", content=target.getvalue().encode())
+
+    report = done.json()
+    assert [(row["position"], row["state"], row["problem"]) for row in report] == [
+        (2, "given", None),
+        (3, "given", None),
+        (4, "given", None),
+        (6, "given", None),
+        (7, None, "not-found"),
+        (8, None, "answer-row-unclear"),
+    ]
+    assert '"yes"' in report[-1]["detail"]
+    agreed = (await shop.buyer.get(f"/v1/invoices/{rows[1]['invoice_id']}/answers")).json()[0]
+    assert (agreed["amount"], agreed["due_date"], agreed["note"]) == (550000, "2027-02-15", "two less")
+    left = (await shop.buyer.get("/v1/invoice-answers/sheet")).content.decode("utf-8-sig")
+    assert left.count("\n") == 2
+    terms = await facts(shop, rows[1]["invoice_id"])
+    assert (terms.payable, terms.due_date) == (550000, date(2027, 2, 15))
+
+
+async def test_a_workbook_of_answers_and_what_is_none(shop: Shop) -> None:
+    invoice_id = await brought(shop)
+    book = openpyxl.load_workbook(
+        io.BytesIO((await shop.buyer.get("/v1/invoice-answers/sheet?format=xlsx")).content)
+    )
+    sheet = book.worksheets[0]
+    sheet.cell(2, [cell.value for cell in sheet[1]].index("code") + 1, "AP")
+    target = io.BytesIO()
+    book.save(target)
+    done = await shop.buyer.post("/v1/invoice-answers/file?format=csv", content=target.getvalue())
+
+    assert done.text.splitlines()[1] == "2,ET-2026/0117,given,,"
+    assert (await shop.seller.get(f"/v1/invoices/{invoice_id}")).json()["answer"] == "AP"
+    for content in (b"a,b\n1,2\n", b"PK\x03\x04", b"\xff\xfe\x00"):
+        refused = await shop.buyer.post("/v1/invoice-answers/file", content=content)
+        assert refused.status_code == 422

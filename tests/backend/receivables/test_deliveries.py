@@ -10,7 +10,7 @@ import pytest
 from backend.invoices import codec
 from backend.invoices.holds import Delivery
 from backend.invoices.model import DueDate, Format, Invoice, Line, Party, References, Totals
-from backend.invoices.repository import InvoiceRecord
+from backend.invoices.tables import InvoiceRecord
 from backend.parties.repository import PartyIdentifier
 from backend.receivables import deliveries
 from tests.backend.market import DEBTOR, SUPPLIER, Market, Member
