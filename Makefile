@@ -2,8 +2,8 @@
 # reaches it through the environment.
 PYTHON ?= python3
 
-TARGETS := help setup run demo deploy admit status chain stop test lint contracts gas \
-	deep-contracts deep-symbolic deep-static deep-tampering deep-verify deep-journeys \
+TARGETS := help setup run demo deploy admit status chain stop test lint contracts gas coverage \
+	deep-contracts deep-symbolic deep-static deep-mutation deep-tampering deep-verify deep-journeys \
 	deep-readers deep-invoices deep-honest deep-log deep-provenance
 
 .DEFAULT_GOAL := help

@@ -33,6 +33,10 @@ CAMPAIGNS = {
     "deep-static": Campaign(
         "analyse the contracts with slither", (str(PYTHON), "-m", "tasks.analysers", "static")
     ),
+    "deep-mutation": Campaign(
+        "change the contracts in every small way and see whether the tests notice (SEED, MINUTES, ONLY)",
+        (str(PYTHON), "-m", "tasks.mutation"),
+    ),
     "deep-tampering": Campaign(
         "change bundles of a real ledger in 24,000 ways (TAMPERING_MUTATIONS, TAMPERING_SEED), resumable",
         (str(PYTHON), "-m", "bench.tampering"),

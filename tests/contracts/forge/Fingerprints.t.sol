@@ -87,6 +87,8 @@ contract FingerprintsTest is LedgerTest {
     }
 
     function test_Writers_RecordedAndRetired() public {
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.NotWriter.selector, address(0)));
+        fingerprints.recordWriter(address(0));
         vm.expectRevert(abi.encodeWithSelector(IFingerprints.AlreadyWriter.selector, WRITER));
         fingerprints.recordWriter(WRITER);
         fingerprints.retireWriter(WRITER);

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
+import {ISignedActions} from "../../../contracts/interfaces/ISignedActions.sol";
+import {SCOPE_CONFIRM} from "../../../contracts/types/Account.sol";
+import {Status} from "../../../contracts/types/Receivable.sol";
+import {Confirmation, PaymentOrder, Terms, Undertaking} from "../../../contracts/types/Terms.sol";
+import {LedgerTest} from "./LedgerTest.sol";
+import {vm} from "./Vm.sol";
+
+/// When a debtor's signature is not taken, and to what it can be put. Branches: ReceivablesIssuance.tree.
+contract ReceivablesConfirmationTest is LedgerTest {
+    Actor private _colleague;
+
+    function setUp() public override {
+        super.setUp();
+        _colleague = debtor;
+        _colleague.key = uint256(keccak256("colleague"));
+        _colleague.signer = vm.addr(_colleague.key);
+        vm.prank(debtor.signer);
+        participants.grantKey(
+            debtor.account,
+            bytes32(uint256(uint160(_colleague.signer))),
+            SCOPE_CONFIRM,
+            0,
+            0,
+            type(uint40).max,
+            type(uint64).max,
+            type(uint64).max
+        );
+    }
+
+    function _issue(Terms memory terms) private returns (bytes32) {
+        vm.prank(supplier.signer);
+        return receivables.issue(terms);
+    }
+
+    function _digest(Terms memory terms, Confirmation memory confirmation) private view returns (bytes32) {
+        return receivables.confirmationDigest(terms, 0, confirmation.nonce, confirmation.deadline);
+    }
+
+    function _list(bytes32 word) private pure returns (bytes32[] memory list) {
+        list = new bytes32[](1);
+        list[0] = word;
+    }
+
+    function _replacement(Terms memory terms, bytes32 replaced)
+        private
+        returns (Confirmation memory confirmation)
+    {
+        confirmation = _confirmation(terms);
+        confirmation.signature = _signature(
+            debtor.key,
+            receivables.confirmationDigest(terms, replaced, confirmation.nonce, confirmation.deadline)
+        );
+    }
+
+    function test_Confirm_WhenPaused_Reverts() public {
+        Terms memory terms = _terms();
+        _issue(terms);
+        Confirmation memory confirmation = _confirmation(terms);
+        receivables.pause();
+        vm.expectRevert(IReceivablesEvents.NewBusinessPaused.selector);
+        receivables.confirm(terms, confirmation);
+        receivables.unpause();
+        receivables.confirm(terms, confirmation);
+    }
+
+    /// A currency that a setting closed takes no new claims, but what was issued may still be confirmed.
+    function test_Confirm_InACurrencyClosedSince() public {
+        Terms memory terms = _terms();
+        bytes32 id = _issue(terms);
+        (uint32 currency,) = receivables.currencyOf(address(euro));
+        receivables.setCurrency(currency, false, 1, 180);
+        receivables.confirm(terms, _confirmation(terms));
+        assertTrue(receivables.statusOf(id) == Status.Confirmed, "confirmed");
+    }
+
+    function test_Confirm_TheLastSecondOfTheDueDate_NotTheNext() public {
+        Terms memory terms = _terms();
+        Terms memory late = _terms();
+        _issue(terms);
+        _issue(late);
+        vm.warp(terms.dueEnd);
+        receivables.confirm(terms, _confirmation(terms));
+        vm.warp(terms.dueEnd + 1);
+        Confirmation memory confirmation = _confirmation(late);
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.PastDue.selector, late.dueEnd));
+        receivables.confirm(late, confirmation);
+    }
+
+    function test_Confirm_TheLastSecondOfItsDeadline() public {
+        Terms memory terms = _terms();
+        bytes32 id = _issue(terms);
+        Confirmation memory confirmation = _confirmation(terms);
+        vm.warp(confirmation.deadline);
+        receivables.confirm(terms, confirmation);
+        assertEq(receivables.receivable(id).confirmedAt, confirmation.deadline, "when");
+    }
+
+    function test_Confirm_WithASecondSignature_OfWhoCancelled_Reverts() public {
+        Terms memory terms = _terms();
+        _issue(terms);
+        Confirmation memory confirmation = _confirmation(terms);
+        confirmation.cosignature =
+            abi.encodePacked(_colleague.signer, _signature(_colleague.key, _digest(terms, confirmation)));
+        uint256 clean = vm.snapshotState();
+        vm.prank(_colleague.signer);
+        receivables.cancelNonces(0, 1 << confirmation.nonce);
+        vm.expectRevert(
+            abi.encodeWithSelector(ISignedActions.NonceUsed.selector, _colleague.signer, confirmation.nonce)
+        );
+        receivables.confirm(terms, confirmation);
+        vm.revertToState(clean);
+        vm.expectEmit(address(receivables));
+        emit IReceivablesEvents.Confirmed(
+            receivables.idOf(terms),
+            debtor.account,
+            debtor.signer,
+            _colleague.signer,
+            confirmation.nonce,
+            confirmation.deadline
+        );
+        receivables.confirm(terms, confirmation);
+    }
+
+    function test_Confirm_WithASecondSignature_FalseOrCut_Reverts() public {
+        Terms memory terms = _terms();
+        _issue(terms);
+        Confirmation memory confirmation = _confirmation(terms);
+        confirmation.cosignature = abi.encodePacked(bytes19(0));
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        receivables.confirm(terms, confirmation);
+        confirmation.cosignature = abi.encodePacked(_colleague.signer, confirmation.signature);
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        receivables.confirm(terms, confirmation);
+        assertTrue(receivables.statusOf(receivables.idOf(terms)) == Status.Issued, "still issued");
+    }
+
+    /// What the terms say is what is kept.
+    function test_Issue_KeepsItsTerms(
+        uint64 amount,
+        uint16 grace,
+        uint24 rate,
+        bool irrevocable,
+        bool faceFirst
+    ) public {
+        Terms memory terms = _terms();
+        terms.amount = uint64(bound(amount, 1, type(uint64).max));
+        terms.graceDays = grace;
+        terms.lateRate = rate;
+        terms.undertaking = irrevocable ? Undertaking.Irrevocable : Undertaking.Acknowledged;
+        terms.paymentOrder = faceFirst ? PaymentOrder.FaceFirst : PaymentOrder.InterestFirst;
+        vm.expectEmit(address(receivables));
+        emit IReceivablesEvents.Issued(receivables.idOf(terms), supplier.account, debtor.account, terms);
+        bytes32 id = _issueAndConfirm(terms);
+        assertEq(receivables.receivable(id).face, terms.amount, "face");
+        assertEq(receivables.receivable(id).graceDays, grace, "grace");
+        assertEq(receivables.receivable(id).lateRate, rate, "late rate");
+        assertEq(receivables.receivable(id).dueEnd, terms.dueEnd, "due");
+        assertEq(receivables.receivable(id).confirmedAt, block.timestamp, "confirmed");
+    }
+
+    function test_Issue_TheLastSecondOfTheDueDate() public {
+        Terms memory terms = _terms();
+        vm.warp(terms.dueEnd);
+        assertTrue(receivables.statusOf(_issue(terms)) == Status.Issued, "issued");
+    }
+
+    function test_Issue_WithoutAKeySet_Reverts() public {
+        Terms memory terms = _terms();
+        terms.keySet = 0;
+        vm.prank(supplier.signer);
+        vm.expectRevert(IReceivablesEvents.TermsInvalid.selector);
+        receivables.issue(terms);
+    }
+
+    /* REPLACE */
+
+    function test_Replace_ByOtherParties_Reverts() public {
+        Terms memory old = _terms();
+        bytes32 replaced = _issueAndConfirm(old);
+        Terms memory terms = _terms();
+        terms.supplier = subSupplier.account;
+        Confirmation memory confirmation = _replacement(terms, replaced);
+        vm.prank(subSupplier.signer);
+        vm.expectRevert(IReceivablesEvents.PartiesDiffer.selector);
+        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
+
+        Actor memory otherDebtor = _actor("other debtor", 2);
+        terms.supplier = supplier.account;
+        terms.debtor = otherDebtor.account;
+        vm.prank(supplier.signer);
+        vm.expectRevert(IReceivablesEvents.PartiesDiffer.selector);
+        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
+    }
+
+    function test_Replace_WithoutItsFingerprints_Reverts() public {
+        Terms memory old = _terms();
+        bytes32 replaced = _issueAndConfirm(old);
+        Terms memory terms = _terms();
+        Confirmation memory confirmation = _replacement(terms, replaced);
+        bytes32[][3] memory wrong = [new bytes32[](0), _list("another"), new bytes32[](2)];
+        (wrong[2][0], wrong[2][1]) = (old.fingerprint, "one too many");
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.prank(supplier.signer);
+            vm.expectRevert(IReceivablesEvents.OtherFingerprintsMismatch.selector);
+            receivables.replace(old, terms, wrong[i], confirmation);
+        }
+    }
+
+    function test_Replace_WhatIsNotConfirmed_OrALot_Reverts() public {
+        Terms memory old = _terms();
+        bytes32 id = _issue(old);
+        Terms memory terms = _terms();
+        Confirmation memory confirmation = _replacement(terms, id);
+        vm.prank(supplier.signer);
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, id, Status.Issued));
+        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
+
+        receivables.confirm(old, _confirmation(old));
+        vm.prank(debtor.signer);
+        receivables.dispute(old, FACE, "all of it");
+        vm.prank(supplier.signer);
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.NotReplaceable.selector, id));
+        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
+    }
+
+    /// Keeping the fingerprint, and under several keys.
+    function test_Replace_UnderSeveralKeys_KeepsAndTakes() public {
+        bytes32[] memory keys = new bytes32[](2);
+        (keys[0], keys[1]) = ("one", "two");
+        fingerprints.changeKeys(keys);
+        Terms memory old = _terms();
+        old.otherFingerprints = keccak256(abi.encodePacked(_list("other")));
+        Confirmation memory confirmation = _confirmation(old);
+        confirmation.otherFingerprints = _list("other");
+        vm.prank(supplier.signer);
+        bytes32 replaced = receivables.issueAndConfirm(old, confirmation);
+
+        Terms memory terms = _terms();
+        terms.fingerprint = old.fingerprint;
+        terms.otherFingerprints = keccak256(abi.encodePacked(_list("new")));
+        confirmation = _replacement(terms, replaced);
+        confirmation.otherFingerprints = _list("new");
+        bytes32[] memory all = new bytes32[](2);
+        (all[0], all[1]) = (old.fingerprint, "other");
+        vm.expectEmit(address(receivables));
+        emit IReceivablesEvents.Replaced(replaced, receivables.idOf(terms));
+        vm.prank(supplier.signer);
+        bytes32 id = receivables.replace(old, terms, all, confirmation);
+        assertEq(fingerprints.idOf(debtor.account, old.fingerprint), id, "kept");
+        assertEq(fingerprints.idOf(debtor.account, "other"), id, "never freed");
+        assertEq(fingerprints.idOf(debtor.account, "new"), id, "taken");
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity ^0.8.24;
+
+import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
+import {TestCurrency} from "../../../contracts/mocks/TestCurrency.sol";
+import {Currency, OperatorState} from "../../../contracts/types/Receivable.sol";
+import {LedgerTest} from "./LedgerTest.sol";
+import {vm} from "./Vm.sol";
+
+/// Branches: ReceivablesSettings.tree.
+contract ReceivablesSettingsTest is LedgerTest {
+    uint32 private _euro;
+
+    function setUp() public override {
+        super.setUp();
+        (_euro,) = receivables.currencyOf(address(euro));
+    }
+
+    function _assertCurrency(
+        uint32 id,
+        address token,
+        uint8 exponent,
+        bool open,
+        uint40 minimum,
+        uint16 days_
+    ) private view {
+        Currency memory currency = receivables.currency(id);
+        assertEq(currency.token, token, "token");
+        assertEq(uint256(uint24(currency.code)), uint256(uint24(EUR)), "code");
+        assertEq(currency.exponent, exponent, "exponent");
+        assertEq(currency.open ? 1 : 0, open ? 1 : 0, "open");
+        assertEq(currency.minimum, minimum, "minimum");
+        assertEq(currency.maxTenorDays, days_, "longest tenor");
+    }
+
+    function test_AdmitCurrency_IsKeptAsGiven() public {
+        TestCurrency token = new TestCurrency("Euro of 20", "e20", 20);
+        uint32 id = receivables.admitCurrency(address(token), EUR, 2, 77);
+        _assertCurrency(id, address(token), 18, true, 77, 180);
+        (uint32 found, Currency memory same) = receivables.currencyOf(address(token));
+        assertEq(found, id, "found by its token");
+        assertEq(same.token, address(token), "token");
+        uint32[] memory ids = receivables.currencyIds();
+        assertEq(ids.length, 2, "both");
+        assertEq(ids[0], _euro, "the first");
+        assertEq(ids[1], id, "the second");
+    }
+
+    function test_AdmitCurrency_Twice_TooFewOrTooManyDecimals_Reverts() public {
+        bytes memory refused = abi.encodeWithSelector(IReceivablesEvents.SettingInvalid.selector);
+        vm.expectRevert(refused);
+        receivables.admitCurrency(address(euro), EUR, 2, 1);
+        TestCurrency coarse = new TestCurrency("Euro of 1", "e1", 1);
+        vm.expectRevert(refused);
+        receivables.admitCurrency(address(coarse), EUR, 2, 1);
+        TestCurrency fine = new TestCurrency("Euro of 21", "e21", 21);
+        vm.expectRevert(refused);
+        receivables.admitCurrency(address(fine), EUR, 2, 1);
+    }
+
+    /// A pause marks each currency, so there may be no more of them than a transaction can mark.
+    function test_AdmitCurrency_NoMoreThanSixtyFour() public {
+        for (uint256 i = 1; i < 64; ++i) {
+            receivables.admitCurrency(address(new TestCurrency("", "", 2)), EUR, 2, 1);
+        }
+        assertEq(receivables.currencyIds().length, 64, "currencies");
+        TestCurrency token = new TestCurrency("", "", 2);
+        vm.expectRevert(IReceivablesEvents.SettingInvalid.selector);
+        receivables.admitCurrency(address(token), EUR, 2, 1);
+        receivables.pause();
+        uint32[] memory ids = receivables.currencyIds();
+        for (uint256 i = 0; i < 64; ++i) {
+            assertFalse(receivables.currency(ids[i]).open, "open");
+        }
+    }
+
+    function test_CurrencyOf_AnUnknownToken_IsNone() public view {
+        (uint32 id, Currency memory currency) = receivables.currencyOf(address(0xFACE));
+        assertEq(id, 0, "id");
+        assertEq(currency.token, address(0), "token");
+        assertFalse(currency.open, "open");
+        // Another token whose address ends alike.
+        id = uint32(uint160(address(euro)));
+        (id, currency) = receivables.currencyOf(address(uint160(id) | uint160(1) << 100));
+        assertEq(id, 0, "id of one that ends alike");
+        assertEq(currency.token, address(0), "token of one that ends alike");
+    }
+
+    function test_SetCurrency_ChangesWhatMayChange() public {
+        vm.expectEmit(address(receivables));
+        emit IReceivablesEvents.CurrencyChanged(_euro, false, 9, 365);
+        receivables.setCurrency(_euro, false, 9, 365);
+        _assertCurrency(_euro, address(euro), 0, false, 9, 365);
+        receivables.setCurrency(_euro, true, 8, 1);
+        _assertCurrency(_euro, address(euro), 0, true, 8, 1);
+    }
+
+    function test_SetCurrency_UnknownOrWithoutOrBeyondTenor_Reverts() public {
+        bytes memory refused = abi.encodeWithSelector(IReceivablesEvents.SettingInvalid.selector);
+        vm.expectRevert(refused);
+        receivables.setCurrency(_euro + 1, true, 1, 180);
+        vm.expectRevert(refused);
+        receivables.setCurrency(_euro, true, 1, 0);
+        vm.expectRevert(refused);
+        receivables.setCurrency(_euro, true, 1, 366);
+    }
+
+    function test_Pause_OutlastsSettings_AndSettingsOutlastIt() public {
+        vm.expectEmit(address(receivables));
+        emit IReceivablesEvents.Paused();
+        receivables.pause();
+        assertTrue(receivables.isPaused(), "paused");
+        receivables.setCurrency(_euro, true, 1, 180);
+        assertFalse(receivables.currency(_euro).open, "open while paused");
+        uint32 late = receivables.admitCurrency(address(new TestCurrency("", "", 2)), EUR, 2, 1);
+        assertFalse(receivables.currency(late).open, "admitted while paused, and open");
+        receivables.setCurrency(late, false, 1, 180);
+
+        vm.expectEmit(address(receivables));
+        emit IReceivablesEvents.Unpaused();
+        receivables.unpause();
+        assertFalse(receivables.isPaused(), "paused");
+        assertTrue(receivables.currency(_euro).open, "open again");
+        assertFalse(receivables.currency(late).open, "closed by its setting");
+        receivables.pause();
+        receivables.unpause();
+        assertFalse(receivables.currency(late).open, "still");
+    }
+
+    function test_SetOperator() public {
+        vm.expectRevert(IReceivablesEvents.SettingInvalid.selector);
+        receivables.setOperator(address(0), OperatorState.Active);
+        vm.expectRevert(IReceivablesEvents.SettingInvalid.selector);
+        receivables.setOperator(address(financing), OperatorState.Active);
+        vm.expectEmit(address(receivables));
+        emit IReceivablesEvents.OperatorSet(address(financing), OperatorState.WindingDown);
+        receivables.setOperator(address(financing), OperatorState.WindingDown);
+        assertTrue(receivables.operatorState(address(financing)) == OperatorState.WindingDown, "kept");
+        assertTrue(receivables.operatorState(stranger) == OperatorState.None, "nobody");
+    }
+
+    function test_Settings_ByAStranger_Revert() public {
+        bytes[5] memory calls = [
+            abi.encodeCall(receivables.admitCurrency, (stranger, EUR, 2, 1)),
+            abi.encodeCall(receivables.setCurrency, (_euro, false, 1, 180)),
+            abi.encodeCall(receivables.setOperator, (stranger, OperatorState.Active)),
+            abi.encodeCall(receivables.pause, ()),
+            abi.encodeCall(receivables.unpause, ())
+        ];
+        for (uint256 i = 0; i < calls.length; ++i) {
+            vm.prank(stranger);
+            (bool done, bytes memory answer) = address(receivables).call(calls[i]);
+            assertFalse(done, "a stranger's setting");
+            assertEq(
+                answer,
+                abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger),
+                "why"
+            );
+        }
+    }
+}
