@@ -68,9 +68,9 @@ contract FinancingOffersTest is LedgerTest {
         for (uint256 i = 0; i < 3; ++i) {
             actions[i] = _signAction(financing, bank, cancel, i);
             bytes memory bent = abi.encodePacked(cancel);
-            (uint256 at, uint256 value) = (36 + 32 * words[i], beyond[i]);
+            (uint256 place, uint256 value) = (36 + 32 * words[i], beyond[i]);
             assembly ("memory-safe") {
-                mstore(add(bent, at), value)
+                mstore(add(bent, place), value)
             }
             actions[i].callData = bent;
         }
