@@ -187,7 +187,7 @@ async def _prepared(
     if proof is not None:
         database: Database = request.app.state.database
         async with database.reading() as session:
-            await capture.require_recorder(session, prepared)
+            return await capture.admitted(session, prepared)
     return prepared
 
 

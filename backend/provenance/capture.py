@@ -1,7 +1,7 @@
 """Capture: documents become events, index rows and leaves of the log, in one transaction or not at all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -40,17 +40,24 @@ class Captured:
     event_ids: tuple[str, ...] = ()
 
 
-async def require_recorder(session: AsyncSession, capture: Capture) -> None:
-    """Raises AccountNotYours or SignatureInvalid when it is signed, but not by a key that may record now."""
+async def admitted(session: AsyncSession, capture: Capture) -> Capture:
+    """The capture as the word of the account's party, if it is signed: by a key that may record for it now.
+
+    Who brings it does not matter. A warehouse that the buyer appointed signs with a key of its own that the
+    buyer admitted for its account, and what it receives counts as received by the buyer. Raises
+    AccountNotYours or SignatureInvalid.
+    """
     proof, caller = capture.proof, capture.caller
     if proof is None:
-        return
-    if proof.account not in await parties.accounts_of(session, caller.party_id):
+        return capture
+    owner = await party_service.party_of_account(session, caller.ledger_id, proof.account)
+    if owner is not None and capture.key_id is not None:
+        key = hash32(capture.key_id)
+        if await party_service.may_sign(session, caller.ledger_id, proof.account, key, SCOPE_RECORD):
+            return replace(capture, owner=owner.id)
+    if owner is None or owner.id != caller.party_id:
         raise AccountNotYours(account=proof.account)
-    if capture.key_id is None or not await party_service.may_sign(
-        session, caller.ledger_id, proof.account, hash32(capture.key_id), SCOPE_RECORD
-    ):
-        raise SignatureInvalid(account=proof.account)
+    raise SignatureInvalid(account=proof.account)
 
 
 async def record(
@@ -98,7 +105,7 @@ class _Sifted:
 
 def _sift(capture: Capture, known: set[str], taken: set[tuple[UUID, str]]) -> _Sifted:
     """What of a document is new. What it takes is added to `known` and `taken` for the documents after it."""
-    party = capture.caller.party_id
+    party = capture.owner
     errors = list(capture.errors)
     fresh: list[PreparedEvent] = []
     names: set[tuple[UUID, str]] = set()
@@ -117,7 +124,7 @@ def _sift(capture: Capture, known: set[str], taken: set[tuple[UUID, str]]) -> _S
     job = CaptureJob(
         id=uuid7(),
         ledger_id=capture.caller.ledger_id,
-        party_id=party,
+        party_id=capture.caller.party_id,
         user_id=capture.caller.user_id,
         created_at=now(),
         finished_at=now(),
@@ -136,7 +143,7 @@ def _received(capture: Capture, job: CaptureJob) -> ReceivedDocument:
     return ReceivedDocument(
         id=uuid7(),
         ledger_id=job.ledger_id,
-        party_id=job.party_id,
+        party_id=capture.owner,
         created_at=job.created_at,
         job_id=job.id,
         media_type=capture.media_type,
@@ -216,7 +223,8 @@ class _Writing:
         )
         owner = {"ledger_id": ledger_id, "sequence": sequence}
         self.index += [{**owner, "name": name, "value": value} for name, value in event.keys]
-        readers = {received.party_id, *(self._parties[gln] for gln in event.glns if gln in self._parties)}
+        readers = {received.party_id, capture.caller.party_id}
+        readers |= {self._parties[gln] for gln in event.glns if gln in self._parties}
         self.seen += [{**owner, "party_id": party} for party in readers]
         return leaf
 

@@ -64,12 +64,14 @@ class Capture:
     """A document somebody wants recorded: its valid events, each once, and a problem for each other."""
 
     caller: Caller
+    owner: UUID
+    """The party whose word it is: the caller's, or that of the account it is signed for."""
     data: bytes
     media_type: str
     behaviour: Behaviour
     proof: Proof | None
     key_id: bytes | None
-    """The id of the key that signed; whether it may record is for `capture.require_recorder` to say."""
+    """The id of the key that signed; whether it may record is for `capture.admitted` to say."""
     context: list[Any]
     count: int
     events: tuple[PreparedEvent, ...]
@@ -92,6 +94,7 @@ def prepare(
     document = _read(data)
     key_id = _signer(config, proof, data)
     context = context_of(document)
+    recorder = bytes.fromhex(proof.account[2:]) if proof else caller.party_id.bytes
     ready: dict[str, PreparedEvent] = {}
     errors: list[dict[str, Any]] = []
     for place, event in enumerate(document.events):
@@ -99,11 +102,12 @@ def prepare(
         if faults:
             errors.append(refusal(event.pointer, "epcis-event-invalid", faults))
         else:
-            prepared = _prepare(caller.party_id, context, event, place, key_id)
+            prepared = _prepare(recorder, context, event, place, key_id)
             ready.setdefault(prepared.identity, prepared)
     salt = token_bytes(32)
     return Capture(
         caller,
+        caller.party_id,
         data,
         media_type,
         behaviour,
@@ -146,13 +150,11 @@ def _signer(config: LogConfig, proof: Proof | None, data: bytes) -> bytes | None
 
 
 def _prepare(
-    party_id: UUID, context: list[Any], event: Event, place: int, key_id: bytes | None
+    recorder: bytes, context: list[Any], event: Event, place: int, key_id: bytes | None
 ) -> PreparedEvent:
     body = event.body
     cbv_hash = event.cbv_hash()
-    whole = sha256(
-        b"tallystick recorded event v1\x00" + party_id.bytes + (key_id or UNSIGNED) + event.identity()
-    )
+    whole = sha256(b"tallystick recorded event v1\x00" + recorder + (key_id or UNSIGNED) + event.identity())
     fields = _salted(flatten(body | {"@context": context}))
     return PreparedEvent(
         pointer=event.pointer,

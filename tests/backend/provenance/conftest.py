@@ -151,13 +151,37 @@ class Chain:
         return await self.take(operation)
 
 
+def address_of(key: PrivateKey) -> str:
+    """The Ethereum address of a key."""
+    return to_checksum_address(keccak(key.public_key.format(compressed=False)[1:])[-20:])
+
+
+async def grant(world: Any, account: str, key: PrivateKey, scopes: int = SCOPE_RECORD) -> None:
+    """The account's party lets a key do `scopes` for it."""
+    async with world.database.transaction() as session:
+        session.add(_grant(world.ledger_id, account, key, scopes))
+
+
+def _grant(ledger_id: UUID, account: str, key: PrivateKey, scopes: int) -> Grant:
+    return Grant(
+        ledger_id=ledger_id,
+        account=account,
+        key=key_of(address_of(key)),
+        scopes=scopes,
+        epoch=0,
+        starts_at=datetime(2020, 1, 1, tzinfo=UTC),
+        ends_at=FOREVER,
+        amount_limit=0,
+        alone_limit=0,
+    )
+
+
 async def admit(
     world: Any, log: LogConfig, *glns: str, scopes: int = SCOPE_RECORD, number: int = 1
 ) -> Recorder:
     """A party with GLNs, an account, and a key that may do `scopes` for it."""
     user = await world.user()
     key = PrivateKey(number.to_bytes(32, "big"))
-    signer = to_checksum_address(keccak(key.public_key.format(compressed=False)[1:])[-20:])
     account = to_checksum_address(f"0x{number:040x}")
     async with world.database.transaction() as session:
         owner = {"ledger_id": world.ledger_id, "party_id": user.party_id}
@@ -177,19 +201,7 @@ async def admit(
                 payout=None,
             )
         )
-        session.add(
-            Grant(
-                ledger_id=world.ledger_id,
-                account=account,
-                key=key_of(signer),
-                scopes=scopes,
-                epoch=0,
-                starts_at=datetime(2020, 1, 1, tzinfo=UTC),
-                ends_at=FOREVER,
-                amount_limit=0,
-                alone_limit=0,
-            )
-        )
+        session.add(_grant(world.ledger_id, account, key, scopes))
     return Recorder(user, account, key, log)
 
 

@@ -4,13 +4,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from backend.kit.database import Database
+from backend.parties.repository import key_of
 from backend.provenance.keys import transaction_id
 from backend.provenance.references import events_for_references
+from backend.provenance.tables import RecordedEvent
 from backend.provenance.trace.deliveries import Line, available, moved
 from backend.provenance.units import convert
-from tests.backend.provenance.conftest import BUYER_GLN, Recorder
+from backend.verifier.leaf import decode
+from tests.backend.provenance.conftest import BUYER_GLN, Recorder, address_of, grant
 from tests.backend.provenance.epcis.samples import BOARD, PALLET, RECEIPT, document
 
 LOGS = "https://id.gs1.org/01/04012345000023/10/T9"
@@ -270,6 +274,36 @@ async def test_what_the_seller_says_was_received_does_not_count(
     (line,) = await compare(database, seller, buyer, world)
 
     assert line.received == 0
+
+
+async def test_what_a_warehouse_received_counts_when_the_buyer_appointed_it(
+    seller: Recorder, buyer: Recorder, stranger: Recorder, database: Database, world: Any
+) -> None:
+    """Appointed on the chain: the buyer admitted the warehouse's key for its account, to record events."""
+    warehouse = Recorder(stranger.user, buyer.account, stranger.key, stranger.log)
+    before = await warehouse.capture(document(step("receiving", 40)))
+    assert before.json()["type"].endswith("capture-account-not-yours")
+
+    await grant(world, buyer.account, warehouse.key)
+    taken = await warehouse.capture(document(step("receiving", 40)))
+    assert taken.status_code == 202, taken.text
+    again = await buyer.user.client.post(
+        "/epcis/capture",
+        content=document(step("receiving", 40)),
+        headers=warehouse.headers(document(step("receiving", 40))) | {"Content-Type": "application/json"},
+    )
+
+    (line,) = await compare(database, seller, buyer, world)
+    async with database.reading() as session:
+        (event,) = (await session.scalars(select(RecordedEvent))).all()
+    assert (line.received, line.covers(Decimal(0))) == (Decimal(40), True)
+    assert event.party_id == buyer.party_id
+    assert decode(event.leaf).recorder.hex() == buyer.account[2:].lower()
+    assert decode(event.leaf).key_id.hex() == key_of(address_of(warehouse.key))[2:]
+    assert (again.json()["captured"], again.json()["duplicates"]) == (0, 1), "the same word, brought twice"
+    for reader in (buyer, warehouse):
+        found = (await reader.user.get("/epcis/events")).json()["epcisBody"]["queryResults"]
+        assert len(found["resultsBody"]["eventList"]) == 1
 
 
 async def test_returns_and_corrections_reduce_what_was_received(
