@@ -305,7 +305,9 @@ def paging(request: Request) -> tuple[int, str | None, dict[str, Sequence[str]]]
     """How many events a page has, where it starts, and the query's own parameters."""
     parameters: dict[str, Sequence[str]] = {}
     for name in request.query_params:
-        parameters[name] = request.query_params.getlist(name)
+        values = request.query_params.getlist(name)
+        # Lists come as the standard writes them, a|b, or repeated.
+        parameters[name] = [part for value in values for part in value.split("|")]
     token = request.query_params.get("nextPageToken")
     parameters.pop("nextPageToken", None)
     (size,) = parameters.pop("perPage", ["30"])[-1:]

@@ -114,6 +114,9 @@ class Query:
     key_tests: list[KeyTest] = field(default_factory=list)
     body_tests: list[BodyTest] = field(default_factory=list)
     order_by: str = "eventTime"
+    """`eventTime`, `recordTime`, or the full name of an extension field of the event."""
+    impossible: bool = False
+    """It asks for attributes of master data. This repository is told of events alone, so none can answer."""
     descending: bool = True
     event_count_limit: int | None = None
     max_event_count: int | None = None
@@ -151,7 +154,7 @@ class _Reader:
         if name == "eventType":
             self.query.kinds = tuple(_text(name, value) for value in values)
         elif name == "orderBy":
-            self.query.order_by = _text(name, _one(name, values))
+            self.query.order_by = self._order(name, _text(name, _one(name, values)))
         elif name == "orderDirection":
             self.query.descending = _choice(name, _one(name, values), ("ASC", "DESC")) == "DESC"
         elif name == "eventCountLimit":
@@ -164,17 +167,28 @@ class _Reader:
                 raise QueryInvalid(name=name, reason="EPCIS 2.0 has no such parameter")
             self._test(name, match[1], match[2], values)
 
+    def _order(self, name: str, subject: str) -> str:
+        if subject in {"eventTime", "recordTime"}:
+            return subject
+        full = expand_name(subject, self._namespaces)
+        if not full.startswith("{"):
+            raise QueryInvalid(
+                name=name, reason="events are ordered by eventTime, recordTime or an extension field in full"
+            )
+        return full
+
     def _test(self, name: str, operator: str, subject: str, values: list[Any]) -> None:
         if operator in {"HASATTR", "EQATTR"} or subject.startswith("ATTR_"):
-            raise QueryInvalid(name=name, reason="this repository keeps no master data to ask about")
-        if subject in {"eventTime", "recordTime"}:
+            self._master_data(name, operator, subject, values)
+        elif subject in {"eventTime", "recordTime"}:
             self._time_range(name, operator, subject, values)
         elif operator == "MATCH":
             self._match(name, subject, values)
         elif operator == "WD":
             self._within(name, subject, values)
         elif operator == "EXISTS":
-            self._exists(name, subject)
+            if values != ["false"] and values != [False]:
+                self._exists(name, subject)
         elif operator == "EQ" and subject == "eventID":
             self.query.event_ids = tuple(_text(name, value) for value in values)
         elif operator == "EQ" and subject in _EQUALS:
@@ -225,6 +239,14 @@ class _Reader:
             self.query.body_tests.append(BodyTest("EXISTS", "field", subject))
         else:
             self._body(name, "EXISTS", subject, [])
+
+    def _master_data(self, name: str, operator: str, subject: str, values: list[Any]) -> None:
+        """Asked for correctly, it is answered: no event names anything whose attributes are known here."""
+        _ = [_text(name, value) for value in values]
+        subject = subject.removeprefix("ATTR_")
+        if not subject or (operator != "HASATTR" and "_" not in subject):
+            raise QueryInvalid(name=name, reason="it is HASATTR_field, or EQATTR_field_attribute")
+        self.query.impossible = True
 
     def _typed(self, name: str, subject: str, values: list[Any]) -> None:
         item, _, kind = subject.partition("_")

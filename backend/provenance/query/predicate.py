@@ -41,6 +41,19 @@ def passes(event: Event, test: BodyTest) -> bool:
             return any(_compares(value, event.namespaces, test) for value in _extensions(event, test))
 
 
+def place_in_order(event: Event, name: str) -> tuple[int, Any] | None:
+    """Where an event stands in the order of one of its extension fields; None when it has no such value."""
+    for field, value in event.body.items():
+        if ":" in field and expand_name(field, event.namespaces) == name:
+            first = value[0] if isinstance(value, list) and value else value
+            if isinstance(first, Number):
+                return 0, Decimal(first.text)
+            if isinstance(first, str):
+                moment = utc_milliseconds(first)
+                return (1, moment) if moment is not None else (2, first)
+    return None
+
+
 def _measures(value: Any, unit: str | None, test: BodyTest) -> bool:
     if not isinstance(value, Number):
         return False

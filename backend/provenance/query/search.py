@@ -15,9 +15,9 @@ from backend.kit.problems import InvalidCursor
 from backend.provenance.epcis.document import Event
 from backend.provenance.epcis.names import namespaces_of
 from backend.provenance.epcis.values import loads
-from backend.provenance.problems import QueryInvalid, QueryTooComplex
+from backend.provenance.problems import QueryTooComplex
 from backend.provenance.query.language import KeyTest, Query
-from backend.provenance.query.predicate import passes
+from backend.provenance.query.predicate import passes, place_in_order
 from backend.provenance.repository import may_read, sequences_under
 from backend.provenance.tables import EventKey, RecordedEvent
 
@@ -58,15 +58,16 @@ async def search(
     """The events that answer the query and that the caller may read.
 
     `after_sequence` leaves out what stood in the log before: subscriptions never see an event twice. Raises
-    QueryInvalid for an order that cannot be kept, InvalidCursor for a token of another query,
-    QueryTooComplex when more events than `maxEventCount` answer.
+    InvalidCursor for a token of another query, QueryTooComplex when more events than `maxEventCount` answer.
     """
-    column = _ORDERS.get(query.order_by)
-    if column is None:
-        raise QueryInvalid(name="orderBy", reason="events can be ordered by eventTime or recordTime")
+    if query.impossible:
+        return Found((), None)
     conditions = [may_read(caller), *conditions_of(query), *await _places(session, caller, query)]
     if after_sequence is not None:
         conditions.append(RecordedEvent.sequence > after_sequence)
+    column = _ORDERS.get(query.order_by)
+    if column is None:
+        return await ordered_by_extension(session, query, conditions, per_page=per_page, token=token)
     given, place = _read_token(token)
     limit = query.event_count_limit if query.event_count_limit is not None else query.max_event_count
     wanted = per_page if limit is None else min(per_page, limit - given + (query.max_event_count is not None))
@@ -88,6 +89,40 @@ async def search(
         if looked_at >= MOST_LOOKED_AT:
             break
     return _page(query, rows, given, place if wanted > 0 else None)
+
+
+async def ordered_by_extension(
+    session: AsyncSession,
+    query: Query,
+    conditions: Sequence[ColumnElement[bool]],
+    *,
+    per_page: int,
+    token: str | None,
+) -> Found:
+    """A page of events in the order of an extension field: numbers by value, then times, then texts.
+
+    Those without the field come last. No index knows it, so all that answer are read: raises QueryTooComplex
+    when they are too many to do that for one page.
+    """
+    statement = select(RecordedEvent).where(*conditions).order_by(RecordedEvent.sequence)
+    found = (await session.scalars(statement.limit(MOST_LOOKED_AT + 1))).all()
+    if len(found) > MOST_LOOKED_AT:
+        raise QueryTooComplex(limit=MOST_LOOKED_AT)
+    rows = [(event_of(row), row) for row in found if row.body is not None]
+    rows = [(event, row) for event, row in rows if all(passes(event, test) for test in query.body_tests)]
+    if query.max_event_count is not None and len(rows) > query.max_event_count:
+        raise QueryTooComplex(limit=query.max_event_count)
+    keyed = [(place_in_order(event, query.order_by), row) for event, row in rows]
+    present = [(key, row) for key, row in keyed if key is not None]
+    present.sort(key=lambda each: (each[0], each[1].sequence), reverse=query.descending)
+    ordered = [row for _, row in present] + [row for key, row in keyed if key is None]
+    given, _ = _read_token(token)
+    page = ordered[given : given + per_page] if query.event_count_limit is None else (
+        ordered[: query.event_count_limit][given : given + per_page]
+    )  # fmt: skip
+    end = given + len(page)
+    last = min(len(ordered), query.event_count_limit or len(ordered))
+    return Found(tuple(page), _write_token(end, (page[-1].event_time, end)) if page and end < last else None)
 
 
 async def _places(session: AsyncSession, caller: Caller, query: Query) -> list[ColumnElement[bool]]:
