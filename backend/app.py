@@ -22,6 +22,7 @@ import backend.invoices.batches_api
 import backend.parties.api
 import backend.parties.webhooks
 import backend.provenance.api
+import backend.provenance.grants_api
 import backend.provenance.log.api
 import backend.provenance.log.tlog
 import backend.provenance.query.api
@@ -75,6 +76,7 @@ ROUTERS: list[APIRouter] = [
     backend.provenance.api.router,
     backend.provenance.query.api.router,
     backend.provenance.trace.api.router,
+    backend.provenance.grants_api.router,
     backend.parties.api.router,
     backend.parties.webhooks.router,
     backend.chain.api.router,

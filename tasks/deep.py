@@ -49,7 +49,7 @@ CAMPAIGNS = {
         "the journey with everything killed at every step, on NETWORK=ganache or testnet-local",
         (*_PYTEST, "tests/e2e"),
     ),
-    "deep-readers": Campaign(
+    "test-corpora": Campaign(
         "read real invoices and events below CORPORA=folder, and count what was understood",
         (
             *_PYTEST,

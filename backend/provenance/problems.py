@@ -112,3 +112,15 @@ class CosignatureInvalid(Problem):
     """The note is no checkpoint of this log, or is not co-signed with the key it names."""
 
     status, code = 422, "log-cosignature-invalid"
+
+
+class GrantUnknown(Problem):
+    """The party gave no such grant."""
+
+    status, code = 404, "epcis-grant-unknown"
+
+
+class ReaderUnknown(Problem):
+    """The reader of a grant is no other party of this ledger."""
+
+    status, code = 422, "epcis-grant-reader-unknown"

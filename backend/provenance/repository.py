@@ -3,34 +3,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, select
+from sqlalchemy import ColumnElement, Select, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit import bulk
 from backend.kit.access import Caller, visible_to
 from backend.provenance.epcis.terms import BIZ_TRANSACTION_TYPE
+from backend.provenance.grants import readable
 from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
 from backend.provenance.tables import CaptureJob, EventKey, EventReader, ReceivedDocument, RecordedEvent
 
 _NAMES_OF = {"item": EPC_NAMES, "class": CLASS_NAMES}
 _IN_LIST = 500
-
-
-def may_read(caller: Caller) -> ColumnElement[bool]:
-    """True for events the caller may read: all for auditors, else those its party is a reader of."""
-    own_ledger = RecordedEvent.ledger_id == caller.ledger_id
-    if caller.sees_everything:
-        return own_ledger
-    return and_(own_ledger, read_by(caller.party_id))
-
-
-def read_by(party_id: UUID) -> ColumnElement[bool]:
-    """True for events that this party may read."""
-    return exists().where(
-        EventReader.ledger_id == RecordedEvent.ledger_id,
-        EventReader.party_id == party_id,
-        EventReader.sequence == RecordedEvent.sequence,
-    )
 
 
 def has_key(names: Sequence[str], values: Sequence[str]) -> ColumnElement[bool]:
@@ -104,15 +88,15 @@ def jobs(caller: Caller) -> Select[CaptureJob]:
 
 async def by_event_id(session: AsyncSession, caller: Caller, event_id: str) -> Sequence[RecordedEvent]:
     """The readable events with this eventID, newest first: an error declaration has its event's."""
-    statement = select(RecordedEvent).where(RecordedEvent.event_id == event_id, may_read(caller))
+    may_read = await readable(session, caller)
+    statement = select(RecordedEvent).where(RecordedEvent.event_id == event_id, may_read)
     return (await session.scalars(statement.order_by(RecordedEvent.sequence.desc()).limit(1000))).all()
 
 
 async def by_sequence(session: AsyncSession, caller: Caller, sequence: int) -> RecordedEvent | None:
     """The event at a place in the log, if the caller may read it."""
-    return await session.scalar(
-        select(RecordedEvent).where(RecordedEvent.sequence == sequence, may_read(caller))
-    )
+    may_read = await readable(session, caller)
+    return await session.scalar(select(RecordedEvent).where(RecordedEvent.sequence == sequence, may_read))
 
 
 async def document(session: AsyncSession, ledger_id: UUID, document_id: UUID) -> ReceivedDocument | None:
@@ -156,7 +140,7 @@ async def events_under(
 
 async def names_identifier(session: AsyncSession, caller: Caller, kind: str, value: str) -> bool:
     """Whether the caller may read an event that names this identifier of the map."""
-    statement = select(RecordedEvent.id).where(may_read(caller))
+    statement = select(RecordedEvent.id).where(await readable(session, caller))
     if kind == "event":
         statement = statement.where(RecordedEvent.event_id == value)
     elif kind in _NAMES_OF:

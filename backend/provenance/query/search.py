@@ -15,10 +15,11 @@ from backend.kit.problems import InvalidCursor
 from backend.provenance.epcis.document import Event
 from backend.provenance.epcis.names import namespaces_of
 from backend.provenance.epcis.values import loads
+from backend.provenance.grants import readable
 from backend.provenance.problems import QueryTooComplex
 from backend.provenance.query.language import KeyTest, Query
 from backend.provenance.query.predicate import passes, place_in_order
-from backend.provenance.repository import may_read, sequences_under
+from backend.provenance.repository import sequences_under
 from backend.provenance.tables import EventKey, RecordedEvent
 
 MOST_LOOKED_AT: Final = 5000
@@ -62,7 +63,8 @@ async def search(
     """
     if query.impossible:
         return Found((), None)
-    conditions = [may_read(caller), *conditions_of(query), *await _places(session, caller, query)]
+    may_read = await readable(session, caller)
+    conditions = [may_read, *conditions_of(query), *await _places(session, caller, query)]
     if after_sequence is not None:
         conditions.append(RecordedEvent.sequence > after_sequence)
     column = _ORDERS.get(query.order_by)

@@ -19,6 +19,7 @@ from backend.kit.outgoing import DeliveryError, deliver
 from backend.parties import repository as parties
 from backend.provenance.epcis.names import namespaces_of
 from backend.provenance.epcis.values import dumps, loads
+from backend.provenance.grants import readable
 from backend.provenance.log import repository as log
 from backend.provenance.problems import QueryExists, QueryUnknown, SubscriptionUnknown
 from backend.provenance.query.language import Query, read_query
@@ -26,7 +27,6 @@ from backend.provenance.query.predicate import passes
 from backend.provenance.query.schedule import Schedule
 from backend.provenance.query.search import conditions_of, event_of
 from backend.provenance.rendering import query_document
-from backend.provenance.repository import may_read
 from backend.provenance.tables import NamedQuery, RecordedEvent, Subscription
 
 BATCH: Final = 200
@@ -158,7 +158,7 @@ async def since(
     statement = (
         select(RecordedEvent)
         .where(
-            may_read(caller),
+            await readable(session, caller),
             *conditions_of(query),
             RecordedEvent.sequence >= start,
             RecordedEvent.sequence < stop,

@@ -199,14 +199,14 @@ SCOPES = ("", "ERROR_DECLARATION_", "ILMD_", "SENSORELEMENT_", "SENSORMETADATA_"
 EVERY_NAME: dict[str, str] = {
     **dict.fromkeys(
         ("EQ_bizLocation", "EQ_readPoint", "WD_bizLocation", "WD_readPoint", "EQ_bizRules",
-         "EQ_chemicalSubstance", "EQ_correctiveEventID", "EQ_dataProcessingMethod", "EQ_deviceID", "EQ_eventID",
-         "EQ_microorganism", "EQ_transformationID", "EQ_uriValue", "EQ_errorReason", "MATCH_anyEPC", "MATCH_anyEPCClass",
-         "MATCH_epc", "MATCH_epcClass", "MATCH_inputEPC", "MATCH_inputEPCClass", "MATCH_outputEPC",
-         "MATCH_outputEPCClass",
-         "MATCH_parentID", "EQ_bizTransaction_po", "EQ_source_owning_party", "EQ_destination_location",
-         "EQ_bizStep", "EQ_disposition", "EQ_persistentDisposition_set", "EQ_persistentDisposition_unset",
-         "EQ_type", "EQ_hexBinaryValue", "EQ_stringValue", "HASATTR_ex:field", "EQ_ATTR_readPoint_ex:attribute",
-         "EQATTR_readPoint_ex:attribute"),
+         "EQ_chemicalSubstance", "EQ_correctiveEventID", "EQ_dataProcessingMethod", "EQ_deviceID",
+         "EQ_eventID", "EQ_microorganism", "EQ_transformationID", "EQ_uriValue", "EQ_errorReason",
+         "MATCH_anyEPC", "MATCH_anyEPCClass", "MATCH_epc", "MATCH_epcClass", "MATCH_inputEPC",
+         "MATCH_inputEPCClass", "MATCH_outputEPC", "MATCH_outputEPCClass", "MATCH_parentID",
+         "EQ_bizTransaction_po", "EQ_source_owning_party", "EQ_destination_location", "EQ_bizStep",
+         "EQ_disposition", "EQ_persistentDisposition_set", "EQ_persistentDisposition_unset",
+         "EQ_type", "EQ_hexBinaryValue", "EQ_stringValue", "HASATTR_ex:field",
+         "EQ_ATTR_readPoint_ex:attribute", "EQATTR_readPoint_ex:attribute"),
         "https://example.com/one",
     ),
     **dict.fromkeys(

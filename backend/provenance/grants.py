@@ -1,0 +1,143 @@
+"""Who else may read a party's events: by its leave, for a scope, until a moment, until it is taken back.
+
+A grant is looked at when somebody reads and never copied to the events: it counts for what is recorded later
+too, and ends for everything at once. What no grant opens stays as if it were not there.
+"""
+
+from datetime import datetime
+from typing import Any, Final, Literal, TypeAlias
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Index, Select, String, and_, exists, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Mapped, aliased, mapped_column
+
+from backend.kit.access import Caller, Owned
+from backend.kit.clock import now
+from backend.kit.columns import UtcTime
+from backend.kit.database import Base
+from backend.parties import repository as parties
+from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
+from backend.provenance.problems import GrantUnknown, ReaderUnknown
+from backend.provenance.tables import EventKey, EventReader, RecordedEvent
+
+Scope: TypeAlias = Literal["all", "item", "location", "transaction"]
+
+_ITEMS: Final = (*EPC_NAMES, *CLASS_NAMES)
+_LOCATIONS: Final = ("readPoint", "bizLocation")
+
+
+class ReadingGrant(Owned, Base):
+    """Leave to read events that its owner (`party_id`) recorded."""
+
+    __tablename__ = "epcis_grants"
+    __table_args__ = (Index("ix_epcis_grants_reader", "ledger_id", "reader_id"),)
+
+    reader_id: Mapped[UUID]
+    """The party that may read."""
+    scope: Mapped[str] = mapped_column(String(20))
+    value: Mapped[str] = mapped_column(String(255))
+    """What the events must name, in its one form (`keys.comparable`); empty for all of them."""
+    expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+async def give(
+    session: AsyncSession,
+    caller: Caller,
+    *,
+    reader_id: UUID,
+    scope: Scope,
+    value: str,
+    expires_at: datetime | None,
+) -> ReadingGrant:
+    """Lets another party read the caller's party's events of a scope. Raises ReaderUnknown."""
+    if reader_id == caller.party_id or await parties.party(session, caller.ledger_id, reader_id) is None:
+        raise ReaderUnknown()
+    grant = ReadingGrant(
+        ledger_id=caller.ledger_id,
+        party_id=caller.party_id,
+        reader_id=reader_id,
+        scope=scope,
+        value="" if scope == "all" else comparable(value),
+        expires_at=expires_at,
+        revoked_at=None,
+    )
+    session.add(grant)
+    await session.flush()
+    return grant
+
+
+async def take_back(session: AsyncSession, caller: Caller, grant_id: UUID) -> ReadingGrant:
+    """Ends a grant of the caller's party from this moment. Raises GrantUnknown."""
+    grant = await session.scalar(
+        select(ReadingGrant).where(
+            ReadingGrant.ledger_id == caller.ledger_id,
+            ReadingGrant.party_id == caller.party_id,
+            ReadingGrant.id == grant_id,
+        )
+    )
+    if grant is None:
+        raise GrantUnknown()
+    grant.revoked_at = grant.revoked_at or now()
+    await session.flush()
+    return grant
+
+
+def grants(caller: Caller) -> Select[ReadingGrant]:
+    """The grants the caller's party gave or was given; all for auditors."""
+    statement = select(ReadingGrant).where(ReadingGrant.ledger_id == caller.ledger_id)
+    if caller.sees_everything:
+        return statement
+    mine = or_(ReadingGrant.party_id == caller.party_id, ReadingGrant.reader_id == caller.party_id)
+    return statement.where(mine)
+
+
+def _in_force(ledger_id: UUID, reader_id: UUID) -> ColumnElement[bool]:
+    return and_(
+        ReadingGrant.ledger_id == ledger_id,
+        ReadingGrant.reader_id == reader_id,
+        ReadingGrant.revoked_at.is_(None),
+        or_(ReadingGrant.expires_at.is_(None), ReadingGrant.expires_at > now()),
+    )
+
+
+async def readable(session: AsyncSession, caller: Caller, event: Any = RecordedEvent) -> ColumnElement[bool]:
+    """True for rows of `event` (it has a ledger and a sequence) that tell of events the caller may read.
+
+    All for auditors; else what names its party or was recorded by it, and what it was granted. Every way out
+    of this room asks this one condition.
+    """
+    own_ledger: ColumnElement[bool] = event.ledger_id == caller.ledger_id
+    if caller.sees_everything:
+        return own_ledger
+    named = exists().where(
+        EventReader.ledger_id == event.ledger_id,
+        EventReader.party_id == caller.party_id,
+        EventReader.sequence == event.sequence,
+    )
+    held = select(ReadingGrant.id).where(_in_force(caller.ledger_id, caller.party_id)).limit(1)
+    if await session.scalar(held) is None:  # asked apart: without it the database reads by its index alone
+        return and_(own_ledger, named)
+    return and_(own_ledger, or_(named, _granted(caller, event)))
+
+
+def _granted(caller: Caller, event: Any) -> ColumnElement[bool]:
+    recorded, key = aliased(RecordedEvent), aliased(EventKey)
+    names_it = exists().where(
+        key.ledger_id == recorded.ledger_id,
+        key.sequence == recorded.sequence,
+        key.value == ReadingGrant.value,
+        or_(
+            and_(ReadingGrant.scope == "item", key.name.in_(_ITEMS)),
+            and_(ReadingGrant.scope == "location", key.name.in_(_LOCATIONS)),
+            and_(ReadingGrant.scope == "transaction", key.name.like("bizTransaction:%")),
+        ),
+    )
+    return exists().where(
+        recorded.ledger_id == event.ledger_id,
+        recorded.sequence == event.sequence,
+        recorded.party_id == ReadingGrant.party_id,
+        _in_force(caller.ledger_id, caller.party_id),
+        or_(ReadingGrant.scope == "all", names_it),
+    )
