@@ -46,7 +46,7 @@ from backend.financing.projection import Sales
 from backend.invoices import work as invoice_work
 from backend.invoices.holds import Deliveries
 from backend.invoices.projection import FingerprintKeys
-from backend.kit import edge, openapi
+from backend.kit import edge, openapi, sealing
 from backend.kit.access import Caller
 from backend.kit.database import Database
 from backend.kit.idempotency import Running
@@ -128,6 +128,7 @@ class Ledger:
         """Reads the deployment and prepares connections. Raises DeploymentError."""
         contracts = load_contracts(settings.deployment)
         database = Database(settings.database_url.get_secret_value())
+        sealing.hand_over(database.engine.dialect, settings)
         return cls(settings, contracts, database, Rpc(settings.rpc_urls, contracts.chain_id))
 
     async def close(self) -> None:
@@ -193,6 +194,7 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,
     )
+    sealing.hand_over(database.engine.dialect, settings)
     app.state.settings = settings
     app.state.database = database
     app.state.contracts = contracts

@@ -5,11 +5,9 @@ still open what is old. What else is needed is derived from them (HKDF, RFC 5869
 """
 
 import hashlib
-import os
 import secrets as random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Self
 
 from cryptography.exceptions import InvalidTag
@@ -19,14 +17,12 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from backend.kit import vrf
+from backend.kit.sealing import SecretsError, document_key_files, read_key
 from backend.kit.settings import Settings
 
+__all__ = ["MasterKey", "Sealed", "Secrets", "SecretsError"]
+
 _NONCE_BYTES = 12
-DEVELOPMENT_KEY = "document.key"
-
-
-class SecretsError(Exception):
-    """A key file is missing or malformed, or a document was sealed under a key that is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +64,11 @@ class Secrets:
 
         Raises SecretsError with the file and what is wrong with it.
         """
-        files = settings.document_key_files or (_development_key(settings),)
+        files = document_key_files(settings)
         return cls(
-            masters=tuple(MasterKey.of(_read(file)) for file in files),
+            masters=tuple(MasterKey.of(read_key(file)) for file in files),
             fingerprint={
-                vrf.public_key(secret): secret for secret in map(_read, settings.fingerprint_key_files)
+                vrf.public_key(secret): secret for secret in map(read_key, settings.fingerprint_key_files)
             },
         )
 
@@ -102,30 +98,3 @@ class Secrets:
 
 def _derive(secret: bytes, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(secret)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        secret = bytes.fromhex(file.read_text(encoding="ascii").strip())
-    except OSError as error:
-        raise SecretsError(f"the key file {file} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise SecretsError(f"the key file {file} must hold 64 hex digits") from None
-    if len(secret) != 32:
-        raise SecretsError(f"the key file {file} must hold 32 bytes in hex, not {len(secret)}")
-    return secret
-
-
-def _development_key(settings: Settings) -> Path:
-    """A document key in the data directory, made on first use. Refused in production: name a guarded one."""
-    if settings.environment == "production":
-        raise SecretsError("production needs document_key_files: files of 32 bytes in hex, the newest first")
-    file = settings.data_directory / DEVELOPMENT_KEY
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return file
-    with os.fdopen(handle, "w", encoding="ascii") as output:
-        output.write(random.token_hex(32) + "\n")
-    return file

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Dialect,
     Integer,
     LargeBinary,
     String,
@@ -33,6 +34,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.columns import Address, Amount, Hash32, UtcTime, address, hash32
 from backend.kit.database import Base
+from backend.kit.sealing import SealedBytes, SealedText
 
 _FEW = 10
 """So many rows are not worth the two round trips of COPY."""
@@ -57,7 +59,7 @@ async def insert(session: AsyncSession, table: type[Base], rows: Sequence[Mappin
     if connection.dialect.name != "postgresql" or len(rows) < _FEW:
         await connection.execute(into.insert(), list(rows))
         return
-    columns = [(column.name, _writer(column)) for column in into.columns]
+    columns = [(column.name, _writer(column, connection.dialect)) for column in into.columns]
     names = ", ".join(f'"{name}"' for name, _ in columns)
     raw: Any = (await connection.get_raw_connection()).driver_connection
     try:
@@ -101,8 +103,11 @@ async def prefer_indexes(session: AsyncSession) -> None:
         await session.execute(text(f"SELECT {changed}"))
 
 
-def _writer(column: Column[Any]) -> Callable[[Any], str]:
+def _writer(column: Column[Any], dialect: Dialect) -> Callable[[Any], str]:
     """How COPY's text form writes a value of this column."""
+    if isinstance(column.type, SealedBytes | SealedText):
+        seal = column.type.process_bind_param
+        return lambda value: _NULL if value is None else _bytes(seal(value, dialect))
     write = _by_type(column)
     return lambda value: _NULL if value is None else write(value)
 
@@ -117,13 +122,17 @@ def _by_type(column: Column[Any]) -> Callable[[Any], str]:
         (JSON, _document),
         (Boolean, lambda value: "t" if value else "f"),
         (Integer, lambda value: str(int(value))),
-        (LargeBinary, lambda value: r"\\x" + value.hex()),
+        (LargeBinary, _bytes),
         (String, _text),
     ]
     for kind, write in kinds:
         if isinstance(column.type, kind):
             return write
     raise TypeError(f"{column} cannot be copied: {column.type!r}")
+
+
+def _bytes(value: bytes) -> str:
+    return r"\\x" + value.hex()
 
 
 def _amount(value: Any) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backend.kit.access import Owned
 from backend.kit.columns import Address, Hash32, Json, UtcTime
 from backend.kit.database import Base
+from backend.kit.sealing import SealedBytes, SealedText
 
 
 class CaptureJob(Owned, Base):
@@ -30,14 +31,14 @@ class CaptureJob(Owned, Base):
 
 
 class ReceivedDocument(Owned, Base):
-    """A document exactly as it came, and what authenticated it. Its body and salt can be erased."""
+    """A document exactly as it came, and what authenticated it. Its body and salt, sealed, can be erased."""
 
     __tablename__ = "received_documents"
 
     job_id: Mapped[UUID] = mapped_column(ForeignKey("capture_jobs.id"), index=True)
     media_type: Mapped[str] = mapped_column(String(80))
-    body: Mapped[bytes | None] = mapped_column(LargeBinary)
-    salt: Mapped[bytes | None] = mapped_column(LargeBinary)
+    body: Mapped[bytes | None] = mapped_column(SealedBytes)
+    salt: Mapped[bytes | None] = mapped_column(SealedBytes)
     body_hash: Mapped[str] = mapped_column(Hash32)
     """The salted hash that the leaves commit to (`verifier.leaf.body_hash`)."""
     account: Mapped[str | None] = mapped_column(Address)
@@ -49,7 +50,7 @@ class ReceivedDocument(Owned, Base):
 
 
 class RecordedEvent(Owned, Base):
-    """An accepted event and its place in the log. Never overwritten; its body and salts can be erased."""
+    """An accepted event and its place in the log. Never overwritten; its sealed body can be erased."""
 
     __tablename__ = "epcis_events"
     __table_args__ = (
@@ -73,11 +74,11 @@ class RecordedEvent(Owned, Base):
     event_time: Mapped[datetime] = mapped_column(UtcTime)
     record_time: Mapped[datetime] = mapped_column(UtcTime)
     """When the log took it, by the log's clock, to the millisecond."""
-    body: Mapped[str | None] = mapped_column(Text)
+    body: Mapped[str | None] = mapped_column(SealedText)
     """The event in the JSON binding, numbers as written."""
     context: Mapped[list[Any]] = mapped_column(Json)
     """The JSON-LD context its names are read in."""
-    salts: Mapped[bytes | None] = mapped_column(LargeBinary)
+    salts: Mapped[bytes | None] = mapped_column(SealedBytes)
     """One salt for each field, in the order of the fields' names."""
     leaf: Mapped[bytes] = mapped_column(LargeBinary)
     """The leaf's encoding (`verifier.leaf`)."""

@@ -29,6 +29,8 @@ from backend.chain.contracts import Contract, Contracts
 from backend.kit.access import Caller, Role
 from backend.kit.database import Database
 from backend.kit.ids import uuid7
+from backend.kit.sealing import hand_over
+from backend.kit.settings import load
 from backend.provenance import capture
 from backend.provenance.config import LogConfig
 from backend.provenance.log.anchoring import anchor_if_due
@@ -47,6 +49,7 @@ caller = Caller(uuid7(), uuid.UUID(int=7), contracts.ledger_id, frozenset({Role.
 
 async def main():
     database = Database(f"sqlite:///{place}")
+    hand_over(database.engine.dialect, load({}, data_directory=place.parent))
     for number in range(start, start + 10_000, 5):
         async with database.transaction() as session:
             given = prepare(caller, config, data=receipts(5, number), media_type="application/json")
@@ -94,7 +97,8 @@ def test_what_was_promised_is_there_and_the_log_goes_on(place: Path) -> None:
         engine = create_engine(f"sqlite:///{place}")
         prepare_sqlite(engine)
         with Session(engine) as session:
-            rows = session.scalars(select(RecordedEvent).order_by(RecordedEvent.sequence)).all()
+            columns = select(RecordedEvent.sequence, RecordedEvent.leaf)
+            rows = session.execute(columns.order_by(RecordedEvent.sequence)).all()
             state = session.scalars(select(LogState)).one()
             held = {(tile.level, tile.index): tile.hashes for tile in session.scalars(select(LogTile))}
             heads = session.scalars(select(LogHead)).all()
