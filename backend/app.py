@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import backend.chain.api
 import backend.chain.metrics
 import backend.chain.probes
+import backend.console.invoices
 import backend.console.session
 import backend.console.verification
 import backend.financing.api
@@ -90,6 +91,7 @@ ROUTERS: list[APIRouter] = [
     backend.verification.findings_api.router,
     backend.console.session.router,
     backend.console.verification.router,
+    backend.console.invoices.router,
 ]
 """Every room's routes. They are tried in this order, so what machines call most stands first."""
 
