@@ -15,6 +15,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from backend.chain import bloom, history
@@ -289,7 +290,7 @@ class Indexer:
                     log_index=int(entry["logIndex"], 16),
                 )
             )
-        return sorted(events, key=lambda each: (each.block_number, each.log_index))
+        return sorted(events, key=attrgetter("block_number", "log_index"))
 
     async def _store(
         self, position: Position, headers: Sequence[Header], events: Sequence[Event], head: int

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from pydantic_core import from_json
 
 from backend.chain.answers import Answer, classify
 from backend.kit.outgoing import tls
@@ -202,7 +203,7 @@ class Rpc:
         if response.status_code == 429:
             raise RateLimited("HTTP 429")
         try:
-            answers = response.json()
+            answers = from_json(response.content)
         except ValueError:
             raise BadAnswer(f"HTTP {response.status_code} without JSON") from None
         answers = answers if isinstance(answers, list) else [answers]

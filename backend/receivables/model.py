@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Protocol
 
-from eth_utils.crypto import keccak
+from eth_hash.auto import keccak
 
 from backend.receivables.accounting import Ledger
 from backend.receivables.calendar import DAY
@@ -76,27 +77,33 @@ class Terms:
 
     def message(self) -> dict[str, Any]:
         """The terms as typed data and as the contract's argument: the currency in three bytes."""
-        return {f.name: getattr(self, f.name) for f in fields(self)} | {
-            "currency": "0x" + self.currency.encode().hex()
-        }
+        message = dict(zip(_MEMBERS, _values(self), strict=True))
+        message["currency"] = "0x" + self.currency.encode().hex()
+        return message
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> "Terms":
         """The inverse of `message`, which is also how the event `Issued` carries them."""
         code = bytes.fromhex(message["currency"][2:8]).decode("ascii")
-        return cls(**{**{f.name: message[f.name] for f in fields(cls)}, "currency": code})
+        return cls(**{**{name: message[name] for name in _MEMBERS}, "currency": code})
 
     @property
     def id(self) -> str:
         """The receivable's id on the chain: EIP-712 `hashStruct` of the terms."""
-        words = [keccak(text=f"Terms({TERMS})")]
-        for member, value in self.message().items():
-            if isinstance(value, int):
+        words = [_TERMS_TYPE]
+        for member, value in zip(_MEMBERS, _values(self), strict=True):
+            if member == "currency":
+                words.append(value.encode().ljust(32, b"\0"))
+            elif isinstance(value, int):
                 words.append(value.to_bytes(32, "big"))
             else:
-                raw = bytes.fromhex(value[2:])
-                words.append(raw.ljust(32, b"\0") if member == "currency" else raw.rjust(32, b"\0"))
+                words.append(bytes.fromhex(value[2:]).rjust(32, b"\0"))
         return "0x" + keccak(b"".join(words)).hex()
+
+
+_MEMBERS = tuple(member.name for member in fields(Terms))
+_values = attrgetter(*_MEMBERS)
+_TERMS_TYPE = keccak(f"Terms({TERMS})".encode())
 
 
 class ChainEvent(Protocol):
