@@ -14,6 +14,7 @@ from backend.app import Ledger, create_app, projections, worker_loops
 from backend.chain import history, signer
 from backend.chain.diagnosis import diagnose
 from backend.chain.indexer import Indexer
+from backend.kit import memory
 from backend.kit import settings as configuration
 from backend.kit.logs import configure
 from backend.kit.settings import Settings
@@ -26,6 +27,7 @@ _GRACE_SECONDS = 20
 def serve(*, with_loops: bool) -> None:
     """Serves the API until SIGTERM or SIGINT; requests that run are answered first."""
     settings = _settings()
+    memory.settle()
     asyncio.run(_serve(settings, with_loops=with_loops))
 
 
@@ -63,6 +65,7 @@ async def _serve(settings: Settings, *, with_loops: bool) -> None:
 def work() -> None:
     """Runs the loops until SIGTERM or SIGINT; a step that runs is finished first."""
     settings = _settings()
+    memory.settle()
     asyncio.run(_work(settings))
 
 
@@ -84,6 +87,7 @@ async def _work(settings: Settings) -> None:
 
 async def reindex() -> None:
     """Takes the index back to nothing and reads the chain anew, showing how far it is."""
+    memory.settle()
     ledger = Ledger.open(_settings())
     try:
         await _require_tables(ledger)

@@ -1,8 +1,8 @@
 """Measures the index from scratch: `python -m bench.index [logs …]` (10,000, 100,000 and 1,000,000).
 
 Real events of the contracts, served from a file (see `bench/replay.py`), through the indexer that `worker`
-runs with every room's projections, into a PostgreSQL cluster of this run's own with its usual settings. Afterwards
-rows are counted and sums compared with what was served. Figures go to `bench/index.json`.
+runs with every room's projections, into a PostgreSQL cluster of this run's own with its usual settings.
+Afterwards rows are counted and sums compared with what was served. Figures go to `bench/index.json`.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from backend.app import projections
 from backend.chain.indexer import Indexer
 from backend.chain.repository import ChainEvent
 from backend.chain.rpc import Rpc
+from backend.kit import memory
 from backend.kit.database import Database
 from backend.migrations.upgrade import upgrade
 from backend.receivables.repository import Holding, ReceivableState, TakenFingerprint
@@ -94,6 +95,7 @@ def _cpu(cluster: Cluster) -> float:
 def main() -> None:
     """Measures each size on an empty database."""
     sizes = [int(each) for each in sys.argv[1:]] or list(SIZES)
+    memory.settle()
     contracts = replay.contracts()
     cache = DATA / "bench"
     cache.mkdir(parents=True, exist_ok=True)

@@ -69,6 +69,9 @@ CAMPAIGNS = {
         "an hour of steady work in two parts: what each process takes, and whether it grows (MINUTES, RATE)",
         (str(PYTHON), "-m", "bench.soak", "postgresql"),
     ),
+    "deep-index": Campaign(
+        "measure the index from scratch on 10,000 to 1,000,000 events", (str(PYTHON), "-m", "bench.index")
+    ),
     "deep-invoices": Campaign(
         "measure the invoice readers on the files below CORPORA=folder",
         (str(PYTHON), "-m", "bench.invoices"),

@@ -3,9 +3,8 @@
 Near the head it goes block by block: each header must name the one before as its parent, and logs are asked
 for by block hash, because a node that is behind answers a question by number with an empty list. Where the
 header's bloom filter says that there are logs of ours, "none" is not believed (`chain/bloom.py`). Far from
-the head it asks for ranges, as wide as the node bears, in one batch with the node's own head, the block the
-index stands on, and logs that are known to be there. Events, the rows folded from them and the cursor change
-in one transaction; the cursor moves only from where it was read.
+the head it asks for ranges (`chain/reading.py`), the next while one is stored. Events, the rows folded from
+them and the cursor change in one transaction; the cursor moves only from where it was read.
 
 When a header does not fit, everything above the last common block is taken back in one transaction. Deeper
 than finality nothing is guessed: indexing halts and says so, except on a local chain, which may lose blocks.
@@ -15,42 +14,25 @@ import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any
 
 from backend.chain import bloom, history
-from backend.chain.abi import AbiError
 from backend.chain.contracts import Contracts
 from backend.chain.history import Header, Position
 from backend.chain.projections import Event, Projection
-from backend.chain.rpc import BadAnswer, NodeError, Rpc, RpcError
-from backend.kit.clock import from_unix
+from backend.chain.reading import NodeBehind, Ranges, UndecodableLog, decode, header
+from backend.chain.rpc import NodeError, Rpc
 from backend.kit.database import Database
 
 log = logging.getLogger("tallystick.indexer")
 
 _NEAR_BATCH = 20
-_RANGE_START, _RANGE_LEAST, _RANGE_MOST = 2_000, 10, 50_000
-_MANY_EVENTS = 5_000
 _ASKED = 3
 """How often a node has to say the same before what cannot be read is believed to be on the chain."""
 
 
 class IndexHalted(Exception):
     """Indexing has stopped and waits for a person; the text says why and what to do."""
-
-
-class UndecodableLog(BadAnswer):
-    """A log of a contract of ours that does not fit the event it says it is."""
-
-    def __init__(self, entry: Mapping[str, Any], event: str, why: str) -> None:
-        block, index = int(entry["blockNumber"], 16), int(entry["logIndex"], 16)
-        super().__init__(f"log {index} of block {block} does not fit the event {event}: {why}")
-        self.identity = f"{entry['blockHash']} {index} {entry['data']}"
-
-
-class NodeBehind(RpcError):
-    """The node does not have a block it should; ask again later."""
 
 
 @dataclass(slots=True)
@@ -83,7 +65,7 @@ class Indexer:
         self.projections = tuple(projections)
         self.finality, self.local_chain = finality, local_chain
         self.ledger_id = contracts.ledger_id
-        self._range = _RANGE_START
+        self.ranges = Ranges(rpc, contracts)
         self._keep = max(finality * 2, 64)
         self._doubted: Counter[str] = Counter()
 
@@ -110,7 +92,7 @@ class Indexer:
             )
 
     async def _step(self) -> Progress:
-        head = _header(await self._ask("eth_getBlockByNumber", "latest", False))
+        head = header(await self._ask("eth_getBlockByNumber", "latest", False))
         position = await self._position()
         if head.number < position.number:
             return await self._shorter_chain(head, position)
@@ -125,6 +107,10 @@ class Indexer:
         else:
             reached = await self._near(position, head.number)
         return Progress(reached, head.number)
+
+    async def close(self) -> None:
+        """Gives up what is on its way."""
+        await self.ranges.close()
 
     async def catch_up(self) -> Progress:
         """Steps until the index has reached the head it saw."""
@@ -141,7 +127,7 @@ class Indexer:
                 raise IndexHalted(position.halted)
             return position
         before = max(self.contracts.first_block - 1, 0)
-        start = _header(await self._ask("eth_getBlockByNumber", hex(before), False))
+        start = header(await self._ask("eth_getBlockByNumber", hex(before), False))
         async with self.database.transaction() as session:
             return await history.begin(session, self.ledger_id, start)
 
@@ -162,20 +148,20 @@ class Indexer:
         for answer in answers:
             if answer is None or isinstance(answer, NodeError):
                 break  # the node is behind its own head; what came so far is whole
-            header = _header(answer)
-            if header.parent_hash != parent:
+            found = header(answer)
+            if found.parent_hash != parent:
                 break
-            headers.append(header)
+            headers.append(found)
             blooms.append(answer.get("logsBloom"))
-            parent = header.hash
+            parent = found.hash
         if not headers:
             await self._roll_back(position)
             return position.number
         logs = await self._logs_of(headers, blooms)
         events = [
             event
-            for header, entries in zip(headers, logs, strict=True)
-            for event in self._events(entries, {header.number: header})
+            for each, entries in zip(headers, logs, strict=True)
+            for event in decode(self.contracts, entries, {each.number: each})
         ]
         await self._store(position, headers, events, head)
         return headers[-1].number
@@ -202,95 +188,18 @@ class Indexer:
         return logs
 
     async def _far(self, position: Position, head: int) -> int:
-        """One range of blocks that are past finality. Its width follows what the node bears."""
-        first = position.number + 1
-        last = min(position.number + self._range, head - self.finality)
-        question = {
-            "fromBlock": hex(first),
-            "toBlock": hex(last),
-            "address": self.contracts.addresses,
-        }
-        async with self.database.reading() as session:
-            known = await history.newest_block_with_events(session, self.ledger_id)
-        try:
-            blocks, base, end, entries, *sample = await self.rpc.batch(
-                [
-                    ("eth_blockNumber", []),
-                    ("eth_getBlockByNumber", [hex(position.number), False]),
-                    ("eth_getBlockByNumber", [hex(last), False]),
-                    ("eth_getLogs", [question]),
-                    *(
-                        [("eth_getLogs", [{"blockHash": known, "address": question["address"]}])]
-                        if known
-                        else []
-                    ),
-                ]
-            )
-            if isinstance(entries, NodeError):
-                raise entries
-        except RpcError:
-            self._range = max(self._range // 2, _RANGE_LEAST)
-            raise
-        if (
-            any(not each or isinstance(each, NodeError) for each in (blocks, base, end))
-            or int(blocks, 16) < last
-        ):
-            raise NodeBehind(f"the node that answered has not reached block {last}")
-        if base["hash"] != position.hash:
+        """One range of blocks that are past finality."""
+        most = head - self.finality
+        if self.ranges.known is None:
+            async with self.database.reading() as session:
+                self.ranges.known = await history.newest_block_with_events(session, self.ledger_id)
+        stretch = await self.ranges.read(position.number, position.hash, most)
+        if stretch is None:
             await self._roll_back(position)
             return position.number
-        if any(not each or isinstance(each, NodeError) for each in sample):
-            raise NodeBehind(f"the node has lost its logs: it has none of block {known}")
-        headers = await self._headers_of(entries, _header(end))
-        await self._store(position, [_header(end)], self._events(entries, headers), head)
-        if len(entries) < _MANY_EVENTS:
-            self._range = min(self._range * 2, _RANGE_MOST)
-        else:
-            self._range = max(self._range // 2, _RANGE_LEAST)
-        return last
-
-    async def _headers_of(self, entries: Sequence[Mapping[str, Any]], end: Header) -> dict[int, Header]:
-        """The headers of the blocks these logs are in: they have the times that logs do not carry."""
-        numbers = sorted({int(each["blockNumber"], 16) for each in entries} - {end.number})
-        answers = await self.rpc.batch([("eth_getBlockByNumber", [hex(n), False]) for n in numbers])
-        found = {end.number: end}
-        for answer in answers:
-            if answer is None or isinstance(answer, NodeError):
-                raise NodeBehind("a block that has logs is not there")
-            header = _header(answer)
-            found[header.number] = header
-        return found
-
-    def _events(self, entries: Sequence[Mapping[str, Any]], headers: Mapping[int, Header]) -> list[Event]:
-        """Logs as events, in the chain's order. A log from another block than its header is refused."""
-        events = []
-        for entry in entries:
-            header = headers.get(int(entry["blockNumber"], 16))
-            if header is None or entry["blockHash"] != header.hash or entry.get("removed"):
-                raise BadAnswer(f"a log of block {entry['blockHash']}, which is not the chain's")
-            contract = self.contracts.at(entry["address"])
-            topics = [bytes.fromhex(topic[2:]) for topic in entry["topics"]]
-            item = contract.abi.events.get(topics[0]) if contract and topics else None
-            if contract is None or item is None:
-                continue  # an event the ABI does not declare is none of ours
-            try:
-                args = item.decode_log(topics, bytes.fromhex(entry["data"][2:]))
-            except AbiError as error:
-                raise UndecodableLog(entry, f"{contract.name}.{item.name}", str(error)) from error
-            events.append(
-                Event(
-                    contract=contract.name,
-                    name=item.name,
-                    args=args,
-                    address=contract.address,
-                    block_number=header.number,
-                    block_hash=header.hash,
-                    block_time=header.time,
-                    tx_hash=entry["transactionHash"],
-                    log_index=int(entry["logIndex"], 16),
-                )
-            )
-        return sorted(events, key=attrgetter("block_number", "log_index"))
+        self.ranges.look_ahead(stretch, most)
+        await self._store(position, [stretch.end], stretch.events, head)
+        return stretch.end.number
 
     async def _store(
         self, position: Position, headers: Sequence[Header], events: Sequence[Event], head: int
@@ -313,6 +222,7 @@ class Indexer:
 
     async def _roll_back(self, position: Position) -> None:
         """Takes back what is above the last block the index and the chain have in common."""
+        self.ranges.known = None  # it may be gone with what is taken back
         ancestor = await self._common_ancestor(position)
         depth = position.number - ancestor.number
         if depth == 0:
@@ -346,22 +256,13 @@ class Indexer:
         for start in range(0, len(known), _NEAR_BATCH):
             some = known[start : start + _NEAR_BATCH]
             answers = await self.rpc.batch([("eth_getBlockByNumber", [hex(h.number), False]) for h in some])
-            for header, answer in zip(some, answers, strict=True):
+            for each, answer in zip(some, answers, strict=True):
                 if isinstance(answer, NodeError):
                     raise answer
-                if answer is not None and answer["hash"] == header.hash:
-                    return header
+                if answer is not None and answer["hash"] == each.hash:
+                    return each
         reason = (
             "The chain has none of the blocks the index is built on. Is it the chain the ledger was deployed "
             "on? If a local chain began anew, deploy again; otherwise run `tallystick reindex`."
         )
         raise await self._halted(reason)
-
-
-def _header(block: Mapping[str, Any]) -> Header:
-    return Header(
-        number=int(block["number"], 16),
-        hash=block["hash"],
-        parent_hash=block["parentHash"],
-        time=from_unix(int(block["timestamp"], 16)),
-    )

@@ -71,4 +71,4 @@ def indexer_loop(
         moved, before = progress.indexed != before, progress.indexed
         return moved or progress.lag > 0
 
-    return Loop("indexer", step, idle=0.25, rest=1.0, expected=(CursorMoved,))
+    return Loop("indexer", step, idle=0.25, rest=1.0, on_stop=indexer.close, expected=(CursorMoved,))

@@ -68,7 +68,7 @@ async def test_a_range_far_from_the_head_gives_the_same(database, rpc, deployed,
     for value in range(1, 6):
         await count(rpc, deployed, value)
         await rpc.call("anvil_mine", "0x14")
-    indexer._range = 30
+    indexer.ranges.width = 30
 
     await indexer.catch_up()
 
