@@ -34,6 +34,9 @@ class Policy:
     """Conduct: most of face reduced by credit notes, in millionths."""
     temperature: tuple[int, int] | None = None
     """Cold chain: lowest and highest temperature of the goods, in thousandths of a degree Celsius."""
+    title_at_shipment: bool = False
+    """Title passes when the goods are handed to the carrier: what a carrier's key signed for counts, and no
+    receipt is asked for."""
     services: bool = False
     """The claim is for services: checks of goods do not apply."""
 
@@ -52,8 +55,9 @@ def read(reader: Reader) -> Policy:
     values: dict[str, object] = {name: reader.integer(name, 40) for name in _NUMBERS if reader.has(name)}
     if reader.has("chain_id"):
         values["chain_id"] = reader.integer("chain_id")
-    if reader.has("services"):
-        values["services"] = reader.flag("services")
+    for name in ("services", "title_at_shipment"):
+        if reader.has(name):
+            values[name] = reader.flag(name)
     for name, length in (("contracts", 20), ("witnesses", 32)):
         if reader.has(name):
             inner = reader.object(name)

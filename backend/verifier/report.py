@@ -58,14 +58,14 @@ def run(evidence: Evidence, policy: Policy, reported_under: Policy | None = None
         then = replace(evidence, trusted=None, now=evidence.made_at)
         made = {r.check: r.outcome for r in _answers(then, reported_under or policy)}
         dishonest = tuple(name for name in evidence.report if evidence.report[name] != made.get(name))
-    return Report(evidence, results, _supported(evidence, results), dishonest)
+    return Report(evidence, results, _supported(evidence, policy, results), dishonest)
 
 
 def _answers(evidence: Evidence, policy: Policy) -> tuple[CheckResult, ...]:
     return tuple(check.run(evidence, policy) for check in checks.ALL)
 
 
-def _supported(evidence: Evidence, results: tuple[CheckResult, ...]) -> int:
+def _supported(evidence: Evidence, policy: Policy, results: tuple[CheckResult, ...]) -> int:
     """The most the evidence supports: the holder's share of what is unpaid, and of goods that arrived."""
     fatal = {r.check for r in results if r.outcome is Outcome.FAIL and r.severity == "required"} - _PARTIAL
     if fatal:
@@ -78,7 +78,7 @@ def _supported(evidence: Evidence, results: tuple[CheckResult, ...]) -> int:
     except Ends:
         return 0
     short = any(r.check in _PARTIAL and r.outcome is Outcome.FAIL for r in results)
-    arrived = goods.share_received(evidence) if short else Fraction(1)
+    arrived = goods.share_received(evidence, policy) if short else Fraction(1)
     return int(found.unpaid * part * arrived)
 
 

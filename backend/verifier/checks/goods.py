@@ -133,8 +133,10 @@ def shipped(evidence: Evidence, _policy: Policy) -> Finding:
 
 
 @check("received", GROUP, goods=True)
-def received(evidence: Evidence, _policy: Policy) -> Finding:
-    """The debtor itself recorded that it received the goods, under its own key."""
+def received(evidence: Evidence, policy: Policy) -> Finding:
+    """The debtor recorded that it received the goods, under its own key or one it appointed for that."""
+    if policy.title_at_shipment:
+        return not_applicable("verify.received.title-passed")
     story = _story(evidence)
     if not story.received:
         return cannot_tell("verify.received.none", "/log/events")
@@ -166,10 +168,12 @@ def match(evidence: Evidence, _policy: Policy) -> Finding:
 
 @check("quantities", GROUP, goods=True)
 def quantities(evidence: Evidence, policy: Policy) -> Finding:
-    """What the debtor received is what the invoice bills, item by item, within the tolerance."""
+    """What the debtor received is what the invoice bills, item by item, within the tolerance.
+
+    Where title passes at shipment, what somebody other than the seller signed for when it was handed over.
+    """
     billed = _billed(evidence)
-    story = _story(evidence)
-    arrived = delivered(evidence, story.received)
+    arrived = delivered(evidence, policy)
     for goods, amount in billed.items():
         got = arrived[goods]
         if got * _MILLION < amount * (_MILLION - policy.quantity_tolerance):
@@ -180,6 +184,8 @@ def quantities(evidence: Evidence, policy: Policy) -> Finding:
                 billed=_plain(amount),
                 received=_plain(got),
             )
+    if policy.title_at_shipment:
+        return passed("verify.quantities.shipped", "/log/events", items=len(billed)).by(Word.RECORDER)
     return passed("verify.quantities.enough", "/log/events", items=len(billed)).by(Word.DEBTOR)
 
 
@@ -234,15 +240,27 @@ def cold_chain(evidence: Evidence, policy: Policy) -> Finding:
     )
 
 
-def share_received(evidence: Evidence) -> Fraction:
-    """The least share of any billed item that the debtor signed for, at most 1."""
+def share_received(evidence: Evidence, policy: Policy) -> Fraction:
+    """The least share of any billed item that is signed for, at most 1."""
     billed = _billed(evidence)
-    arrived = delivered(evidence, _story(evidence).received)
+    arrived = delivered(evidence, policy)
     return min(Fraction(1), *(Fraction(arrived[item]) / Fraction(amount) for item, amount in billed.items()))
 
 
-def delivered(evidence: Evidence, found: Iterable[Recorded]) -> Counter[Goods]:
-    """Amounts by class and unit that the debtor signed for.
+def _signed_for(evidence: Evidence, policy: Policy) -> list[Recorded]:
+    """The events that count as delivery: the debtor's receipts, or what a carrier took over."""
+    story = _story(evidence)
+    if not policy.title_at_shipment:
+        return [each for each in story.received if each.by(evidence.terms.debtor)]
+    return [
+        each
+        for each in story.all
+        if each.view.step in SHIPPED and each.signed and each.leaf.recorder != evidence.terms.supplier
+    ]
+
+
+def delivered(evidence: Evidence, policy: Policy) -> Counter[Goods]:
+    """Amounts by class and unit that were signed for.
 
     Arriving, receiving and accepting the same goods is one delivery, so the steps are not added up; within a
     step an item counts once, however often it is named. A logistic unit stands for what a packing event says
@@ -251,10 +269,9 @@ def delivered(evidence: Evidence, found: Iterable[Recorded]) -> Counter[Goods]:
     packed = _packed(evidence)
     steps: dict[str, Counter[Goods]] = {}
     seen: dict[str, set[str]] = {}
-    for each in found:
-        if each.by(evidence.terms.debtor):
-            total = steps.setdefault(each.view.step, Counter())
-            _add_event(total, seen.setdefault(each.view.step, set()), each.view, packed)
+    for each in _signed_for(evidence, policy):
+        total = steps.setdefault(each.view.step, Counter())
+        _add_event(total, seen.setdefault(each.view.step, set()), each.view, packed)
     most: Counter[Goods] = Counter()
     for total in steps.values():
         most |= total

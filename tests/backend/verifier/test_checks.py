@@ -248,6 +248,14 @@ WRONG = {
         ),
         {"conduct": "fail", "related": "fail"},
     ),
+    "title at shipment": (
+        lambda m: setattr(m, "policy", replace(m.policy, title_at_shipment=True)),
+        {"received": "not-applicable"},
+    ),
+    "title at shipment, and only the seller says that it shipped": (
+        lambda m: (m.captures.pop(1), setattr(m, "policy", replace(m.policy, title_at_shipment=True))),
+        {"received": "not-applicable", "quantities": "fail"},
+    ),
     "services": (
         lambda m: setattr(m, "policy", replace(m.policy, services=True)),
         {check.name: "not-applicable" for check in checks.ALL if check.goods and check.name != "cold-chain"},
