@@ -146,7 +146,7 @@ def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     courier = Courier(ledger.database, allow_private=ledger.settings.allow_private_webhooks)
     webhooks = Loop("webhooks", courier.step, idle=1.0, rest=4.0, due=courier.has_work)
     loops = [sender, indexer, webhooks]
-    sender.wakes, indexer.wakes = [indexer, webhooks], [sender, webhooks]
+    sender.wakes, indexer.wakes = [indexer, webhooks], [sender]
     if (log := log_config(ledger.settings, ledger.contracts)) is not None:
         loops.append(anchor_loop(ledger.database, ledger.contracts, log))
         loops.append(subscription_loop(ledger.database, ledger.contracts.ledger_id))

@@ -1,6 +1,6 @@
 """Memory and processor time of every process over an hour: `python -m bench.soak sqlite|postgresql`.
 
-A minute with nothing to do, then steady work. MINUTES limits one part; the same command goes on until there
+Two minutes with nothing to do, with and without blocks, then steady work. MINUTES limits one part; the same command goes on until there
 were TOTAL minutes of work in all, each part with processes of its own. FOLDER, RATE (operations a second) and
 SEED choose the rest. Fails if a process of ours grows faster than GROWTH megabytes an hour.
 """
@@ -23,7 +23,7 @@ from bench.faults.cluster import Cluster
 from bench.faults.ledger import Ledger, prepare
 from bench.faults.load import Journal, Load
 from tasks import ledger as ledgers
-from tasks import networks
+from tasks import networks, rpc
 from tasks.environment import ROOT
 
 GROWTH = 24.0
@@ -77,7 +77,10 @@ async def _run(kind: str, folder: Path, cluster: Cluster | None) -> int:
         await asyncio.to_thread(ledger.start_all, ledger.node_url, SETTINGS)
         await load.wait_until_ready()
         await asyncio.sleep(20)  # whatever a start has to do
-        idle = await _idle(ledger)
+        idle = {"with a block a second": await _idle(ledger)}
+        await asyncio.to_thread(rpc.call, ledger.node_url, "evm_setIntervalMining", 0)
+        idle["without blocks"] = await _idle(ledger)
+        await asyncio.to_thread(rpc.call, ledger.node_url, "evm_setIntervalMining", 1)
         print("idle, % of a core:", json.dumps(idle), flush=True)
         seconds = min(60 * float(os.environ.get("MINUTES") or 30), left)
         part = await _work(ledger, load, seconds, float(os.environ.get("RATE") or 2))

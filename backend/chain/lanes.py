@@ -114,6 +114,17 @@ async def anything_waits(session: AsyncSession, ledger_id: UUID, skip: Sequence[
     return await session.scalar(statement.limit(1)) is not None
 
 
+async def anything_open(session: AsyncSession, ledger_id: UUID, signer: str) -> bool:
+    """Whether there is anything to send, or of the signer's to be followed until it is final."""
+    waits = select(Operation.id).where(Operation.ledger_id == ledger_id, Operation.status == "pending")
+    moves = select(Transaction.id).where(
+        Transaction.ledger_id == ledger_id,
+        Transaction.signer == signer,
+        Transaction.status.in_((*IN_FLIGHT, "mined")),
+    )
+    return bool(await session.scalar(select(or_(waits.exists(), moves.exists()))))
+
+
 async def allocate(session: AsyncSession, lane: Lane, parcels: Sequence[Parcel]) -> Sequence[Transaction]:
     """A transaction with the lane's next nonce for each parcel, in order, and its operations put into it.
 

@@ -51,6 +51,8 @@ class Policy:
     """Most nodes keep no more than this many pending transactions of one address."""
     resend_after: timedelta = timedelta(seconds=15)
     replace_after: timedelta = timedelta(seconds=90)
+    compare_after: timedelta = timedelta(seconds=10)
+    """How often our count of nonces is compared with the chain's while there is nothing to send."""
 
 
 class Sender:
@@ -63,11 +65,13 @@ class Sender:
         self.signer, self.policy, self.holder = signer, policy, holder
         self.ledger_id = contracts.ledger_id
         self._later: dict[UUID, tuple[float, int]] = {}
+        self._seen: object = None
+        self._compare_at = 0.0
         self.tracker = Tracker(database, rpc, contracts, signer.address, policy.finality)
 
     async def step(self) -> bool:
         """Does what is to be done now; True if there may be more. Raises RpcError when no node answers."""
-        if not await self._lease():
+        if not await self._lease() or not await self._anything_open():
             return False
         await self._mend_nonces()
         moved = await self.tracker.step()
@@ -82,8 +86,21 @@ class Sender:
 
     async def has_work(self) -> bool:
         """Whether operations wait that nobody has taken yet."""
+        if (stamp := self.database.stamp()) == self._seen:
+            return False
+        self._seen = stamp
         async with self.database.reading() as session:
             return await lanes.anything_waits(session, self.ledger_id, self._put_off())
+
+    async def _anything_open(self) -> bool:
+        """Whether there is anything to send or follow, or our count is to be compared with the chain's."""
+        async with self.database.reading() as session:
+            if await lanes.anything_open(session, self.ledger_id, self.signer.address):
+                return True
+        if time.monotonic() < self._compare_at:
+            return False
+        self._compare_at = time.monotonic() + self.policy.compare_after.total_seconds()
+        return True
 
     async def release(self) -> None:
         """Lets another worker take over at once."""

@@ -25,7 +25,7 @@ def loops(settings: Settings, database: Database, ledger_id: UUID, still_needed:
     reminders = Reminders(database, ledger_id, settings.reminder_days)
     retention = Retention(database, ledger_id, settings.retention_years, still_needed)
     return [
-        Loop("invoice-batches", steward.step, idle=1.0),
+        Loop("invoice-batches", steward.step, idle=1.0, rest=3.0),
         Loop("invoice-reminders", reminders.step, idle=_MINUTE),
         Loop("invoice-retention", retention.step, idle=_HOUR),
     ]

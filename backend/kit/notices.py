@@ -113,6 +113,7 @@ class Courier:
     def __init__(self, database: Database, *, allow_private: bool = False, send: Send | None = None) -> None:
         self.database, self.allow_private = database, allow_private
         self.send: Send = send or outgoing.deliver
+        self._seen: object = None
 
     async def step(self) -> bool:
         """Does one round; True if there may be more."""
@@ -122,13 +123,19 @@ class Courier:
 
     async def has_work(self) -> bool:
         """Whether there are notices nobody has looked at; what is to be tried again is found by `step`."""
+        if (stamp := self.database.stamp()) == self._seen:
+            return False
+        self._seen = stamp
+        return await self._any_new()
+
+    async def _any_new(self) -> bool:
         async with self.database.reading() as session:
             return (
                 await session.scalar(select(Notice.id).where(Notice.copied_at.is_(None)).limit(1)) is not None
             )
 
     async def _copy(self) -> bool:
-        if not await self.has_work():
+        if not await self._any_new():
             return False
         async with self.database.transaction() as session:
             statement = select(Notice).where(Notice.copied_at.is_(None)).order_by(Notice.id).limit(_FAN_OUT)

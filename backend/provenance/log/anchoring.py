@@ -77,6 +77,12 @@ async def anchor_if_due(
     return operation
 
 
+async def is_due(session: AsyncSession, ledger_id: UUID, config: LogConfig) -> bool:
+    """Whether a head is due, for those who would not lock anything to find that out."""
+    state = await repository.state(session, ledger_id)
+    return state is not None and await _is_due(session, state, config, now())
+
+
 async def _is_due(session: AsyncSession, state: LogState, config: LogConfig, moment: datetime) -> bool:
     last = await repository.newest_head(session, state.ledger_id)
     covered = last.size if last else 0

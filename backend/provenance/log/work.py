@@ -4,7 +4,7 @@ from backend.chain.contracts import Contracts
 from backend.kit.database import Database
 from backend.kit.loops import Loop
 from backend.provenance.config import LogConfig
-from backend.provenance.log.anchoring import anchor_if_due, prune
+from backend.provenance.log.anchoring import anchor_if_due, is_due, prune
 
 
 def anchor_loop(database: Database, contracts: Contracts, config: LogConfig) -> Loop:
@@ -12,6 +12,9 @@ def anchor_loop(database: Database, contracts: Contracts, config: LogConfig) -> 
     the lock."""
 
     async def step() -> bool:
+        async with database.reading() as session:
+            if not await is_due(session, contracts.ledger_id, config):
+                return False
         async with database.transaction() as session:
             made = await anchor_if_due(session, contracts, config)
         if made is None:
@@ -21,4 +24,4 @@ def anchor_loop(database: Database, contracts: Contracts, config: LogConfig) -> 
                 await session.commit()
         return False
 
-    return Loop("anchor", step, idle=1.0)
+    return Loop("anchor", step, idle=1.0, rest=2.0)

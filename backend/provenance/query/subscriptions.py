@@ -279,4 +279,4 @@ def subscription_loop(database: Database, ledger_id: UUID, *, allow_private: boo
     async def one() -> bool:
         return await step(database, ledger_id, allow_private=allow_private)
 
-    return Loop("subscriptions", one, idle=1.0)
+    return Loop("subscriptions", one, idle=1.0, rest=3.0)

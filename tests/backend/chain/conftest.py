@@ -5,6 +5,7 @@ import json
 import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +147,7 @@ def relayer() -> LocalSigner:
 
 @pytest.fixture
 def policy() -> Policy:
-    return Policy(finality=0, fee_cap=200 * 10**9, local_chain=True)
+    return Policy(finality=0, fee_cap=200 * 10**9, local_chain=True, compare_after=timedelta(0))
 
 
 @pytest.fixture
