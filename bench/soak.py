@@ -1,8 +1,9 @@
 """Memory and processor time of every process over an hour: `python -m bench.soak sqlite|postgresql`.
 
-Two minutes with nothing to do, with and without blocks, then steady work. MINUTES limits one part; the same command goes on until there
-were TOTAL minutes of work in all, each part with processes of its own. FOLDER, RATE (operations a second) and
-SEED choose the rest. Fails if a process of ours grows faster than GROWTH megabytes an hour.
+Two minutes with nothing to do, with and without blocks, then steady work. MINUTES limits one part; the same
+command goes on until there were TOTAL minutes of work in all, each part with processes of its own. FOLDER,
+RATE (operations a second) and SEED choose the rest. Fails if a process of ours grows faster than GROWTH
+megabytes an hour.
 """
 
 import asyncio

@@ -68,6 +68,8 @@ class Indexer:
         self.ranges = Ranges(rpc, contracts)
         self._keep = max(finality * 2, 64)
         self._doubted: Counter[str] = Counter()
+        self._rests_on = ""
+        """The newest block, once the index has all of it: until there is another, nothing is to do."""
 
     async def step(self) -> Progress:
         """Goes one stretch further; `lag` says whether there is more. Raises RpcError, IndexHalted."""
@@ -93,6 +95,8 @@ class Indexer:
 
     async def _step(self) -> Progress:
         head = header(await self._ask("eth_getBlockByNumber", "latest", False))
+        if head.hash == self._rests_on:
+            return Progress(head.number, head.number)
         position = await self._position()
         if head.number < position.number:
             return await self._shorter_chain(head, position)
@@ -101,6 +105,8 @@ class Indexer:
                 await self._roll_back(position)
             elif head.number > position.head:
                 await self._note_head(position, head.number)
+            else:
+                self._rests_on = head.hash
             return Progress(position.number, head.number)
         if head.number - position.number > self.finality + _NEAR_BATCH:
             reached = await self._far(position, head.number)
