@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, exists, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -220,6 +220,17 @@ async def in_flight(session: AsyncSession, ledger_id: UUID, signer: str) -> Sequ
         Transaction.ledger_id == ledger_id, Transaction.signer == signer, Transaction.status.in_(IN_FLIGHT)
     )
     return (await session.scalars(statement.order_by(Transaction.nonce))).all()
+
+
+async def mined_nonces(session: AsyncSession, ledger_id: UUID, signer: str) -> int:
+    """The count of nonces that the chain must have used, by what we saw mined."""
+    statement = select(func.max(Transaction.nonce)).where(
+        Transaction.ledger_id == ledger_id,
+        Transaction.signer == signer,
+        Transaction.status.in_(("mined", "confirmed")),
+    )
+    newest = await session.scalar(statement)
+    return 0 if newest is None else newest + 1
 
 
 async def mined_up_to(

@@ -8,10 +8,8 @@ open while it waits for a node. One worker at a time allocates from a lane (chai
 """
 
 import logging
-import re
 import time
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,12 +17,12 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
-from backend.chain import fees, lanes, outbox, packing
+from backend.chain import fees, lanes, outbox, packing, simulation
 from backend.chain.answers import Answer
 from backend.chain.contracts import Contracts, Revert
 from backend.chain.packing import Candidate
 from backend.chain.repository import Attempt, Operation, Transaction
-from backend.chain.rpc import NodeError, Rpc, RpcError
+from backend.chain.rpc import Rpc
 from backend.chain.signer import Fees, Signed, Signer, sign_transaction
 from backend.chain.tracking import Tracker
 from backend.kit.clock import now
@@ -34,8 +32,6 @@ log = logging.getLogger("tallystick.sender")
 
 _QUEUE = 200
 _EMPTY_GAS = 21_000
-# A call that needs more than a block holds is refused without being a revert.
-_NO_GAS = re.compile(r"gas required exceeds|out of gas|intrinsic gas too", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,9 +159,10 @@ class Sender:
             ready = room > 0 and not any(each.reopened for each in flight)
             skip = self._put_off()
             waiting = await lanes.queue(session, self.ledger_id, _QUEUE, skip) if ready else []
+            known = await simulation.what_is_known(session, self.ledger_id, self.signer.address)
         if not waiting:
             return False
-        results = await self._simulate(waiting)
+        results = await simulation.simulate(self.rpc, self.contracts, self.signer.address, waiting, known)
         candidates: list[Candidate] = []
         refused: list[tuple[Operation, Revert]] = []
         for operation, result in zip(waiting, results, strict=True):
@@ -196,34 +193,6 @@ class Sender:
     def _try_later(self, operation_id: UUID) -> None:
         _, times = self._later.get(operation_id, (0.0, 0))
         self._later[operation_id] = (time.monotonic() + min(2**times, 300), times + 1)
-
-    async def _simulate(self, waiting: Sequence[Operation]) -> list[int | Revert | RpcError]:
-        """For each operation the gas it takes, or why it would fail; a failing node is neither."""
-        requests = [
-            (
-                "eth_estimateGas",
-                [
-                    {
-                        "from": self.signer.address,
-                        "to": each.target,
-                        "data": "0x" + self.contracts.calldata(outbox.call_of(each)).hex(),
-                    }
-                ],
-            )
-            for each in waiting
-        ]
-        return [self._estimate(result) for result in await self.rpc.batch(requests)]
-
-    def _estimate(self, result: Any) -> int | Revert | RpcError:
-        if not isinstance(result, NodeError):
-            return int(result, 16)
-        data = result.revert
-        if data is None and _NO_GAS.search(result.message):
-            return Revert("OutOfGas", {"gas": "the block's limit"}, "0x")
-        if data is None:
-            log.warning("simulation: %s", result)
-            return result
-        return self.contracts.decode_revert(data)
 
     async def _block_gas(self) -> int:
         block = await self.rpc.call("eth_getBlockByNumber", "latest", False)

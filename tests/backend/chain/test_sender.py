@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from backend.chain import outbox, typed
+from backend.chain import history, outbox, typed
 from backend.chain.contracts import Call, Contracts, Relay
-from backend.chain.repository import Attempt, Lane, Operation, Transaction
+from backend.chain.repository import Attempt, ChainCursor, Lane, Operation, Transaction
 from backend.chain.rpc import NodeError, Rpc
 from backend.chain.sender import Sender
 from backend.chain.signer import LocalSigner
@@ -448,6 +448,58 @@ async def test_one_that_no_node_can_judge_holds_up_no_other(database, rpc, deplo
     sender._later.clear()
     await drive(sender)
     assert (await read(database, odd)).status == "succeeded"
+
+
+async def test_a_refusal_by_a_node_that_is_behind_ends_nothing(database, rpc, deployed, sender, monkeypatch):
+    """It does not know what the call builds on, which we saw mined."""
+    first = await enqueue(database, deployed, deployed.call("Tally", "count", 1, ""))
+    await drive(sender)
+    second = await enqueue(database, deployed, deployed.call("Tally", "count", 2, ""))
+    batch = rpc.batch
+
+    async def behind(requests):
+        answers = await batch(requests)
+        for place, (method, _) in enumerate(requests):
+            if method == "eth_getTransactionCount":
+                answers[place] = "0x0"
+            if method == "eth_estimateGas":
+                answers[place] = NodeError(3, "execution reverted", "0x")
+        return answers
+
+    monkeypatch.setattr(rpc, "batch", behind)
+    monkeypatch.setattr(sender, "_mend_nonces", _nothing)
+    await sender.step()
+    assert [(await read(database, each)).status for each in (first, second)] == ["succeeded", "pending"]
+    monkeypatch.undo()
+    sender._later.clear()
+    await drive(sender)
+
+    assert (await read(database, second)).status == "succeeded"
+    assert await counted(rpc, deployed) == [1, 2]
+
+
+async def test_a_refusal_by_another_branch_ends_nothing(database, rpc, deployed, sender):
+    """The index stands on a block that the node has replaced: what the call builds on may be gone for now."""
+    head = await rpc.call("eth_getBlockByNumber", "latest", False)
+    async with database.transaction() as session:
+        number = int(head["number"], 16)
+        header = history.Header(number, "0x" + "12" * 32, head["parentHash"], now())
+        await history.begin(session, deployed.ledger_id, header)
+    refused = await enqueue(database, deployed, deployed.call("Tally", "count", 5000, ""))
+    good = await enqueue(database, deployed, deployed.call("Tally", "count", 7, ""))
+
+    await drive(sender)
+    assert [(await read(database, each)).status for each in (refused, good)] == ["pending", "succeeded"]
+
+    async with database.transaction() as session:
+        (await session.get_one(ChainCursor, deployed.ledger_id)).hash = head["hash"]
+    sender._later.clear()
+    await drive(sender)
+    assert (await read(database, refused)).error["name"] == "TooMuch"
+
+
+async def _nothing() -> None:
+    return None
 
 
 async def test_a_node_without_the_receipt_is_no_foreign_transaction(
