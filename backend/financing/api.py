@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.api import ActionView, action_view
@@ -17,6 +17,7 @@ from backend.kit import messages, money
 from backend.kit.access import Caller
 from backend.kit.clock import now
 from backend.kit.problems import NotFound
+from backend.kit.strict import Moment
 from backend.kit.web import CurrentCaller, Page, Paging, Route, Session, audit_subject, page
 from backend.parties.service import accounts_of, names_of_accounts
 from backend.receivables import reading
@@ -58,14 +59,14 @@ class OfferBody(Body):
     reserve: StrictInt = Field(
         default=0, ge=0, lt=2**64, description="Part of the price kept back until payment."
     )
-    recourse: bool = Field(description="Whether the seller takes it back if the debtor does not pay.")
+    recourse: StrictBool = Field(description="Whether the seller takes it back if the debtor does not pay.")
     repurchase_price: StrictInt | None = Field(
         default=None, ge=0, lt=2**64, description="The price if not given."
     )
     wallet: AddressText = Field(
         examples=[ACCOUNT], description="Whoever signs the offer and pays out of its wallet."
     )
-    expires_at: AwareDatetime
+    expires_at: Moment
     agreement: str = Field(default=ZERO_HASH, pattern=_HASH, description="Hash of the master agreement.")
     law: str = Field(default=ZERO_HASH, pattern=_HASH, description="Hash of the law and venue.")
 

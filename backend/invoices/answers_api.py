@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
 from backend.invoices import amounts, answer_files, answers, codec, deputies, repository, service
 from backend.invoices.answers import Answer, Code, ReasonCode
@@ -19,6 +19,7 @@ from backend.invoices.exports import safe_cell
 from backend.invoices.tables import AnswerDeputy, InvoiceAnswer
 from backend.invoices.views import ID, View
 from backend.kit.problems import Problem
+from backend.kit.strict import Day
 from backend.kit.web import CurrentCaller, CurrentLocale, Route, Session, audit_subject, prepared, prepared_by
 
 router = APIRouter(prefix="/v1", route_class=Route, tags=["answers"])
@@ -32,8 +33,8 @@ class AnswerBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     code: Code = Field(examples=["AP"])
     reasons: list[ReasonCode] = Field(default=[], max_length=10, examples=[["QTY"]])
-    amount: int | None = Field(default=None, description="Minor units.", examples=[550000])
-    due_date: date | None = None
+    amount: StrictInt | None = Field(default=None, description="Minor units.", examples=[550000])
+    due_date: Day | None = None
     note: str | None = Field(default=None, max_length=1000)
 
     def answer(self) -> Answer:
@@ -90,8 +91,8 @@ class DeputyBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
     absent_user_id: UUID = Field(examples=[ID])
     deputy_user_id: UUID = Field(examples=[ID])
-    starts: date = Field(examples=["2026-12-21"])
-    ends: date = Field(examples=["2027-01-06"])
+    starts: Day = Field(examples=["2026-12-21"])
+    ends: Day = Field(examples=["2027-01-06"])
 
 
 class DeputyView(View):
@@ -114,7 +115,7 @@ class LimitBody(BaseModel):
     """Above this amount two people accept; null ends the limit."""
 
     model_config = ConfigDict(extra="forbid")
-    amount: int | None = Field(ge=0, description="Minor units.", examples=[1000000])
+    amount: StrictInt | None = Field(ge=0, description="Minor units.", examples=[1000000])
 
 
 @router.post("/invoices/{invoice_id}/answers", status_code=201, summary="Answer an invoice as its buyer")

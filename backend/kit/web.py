@@ -169,7 +169,7 @@ class Route(APIRoute):
             database = _database(request)
             # Before the write lock is taken: the body has arrived whole and the caller is known.
             body = await request.body()
-            async with database.reading() as session:
+            async with database.glance() as session:
                 caller = await _authenticate(request, session)
             if not getattr(self.endpoint, "open_to_readers", False):
                 caller.require(*WRITERS)

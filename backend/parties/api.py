@@ -12,6 +12,7 @@ from backend.kit.access import Caller, Role, visible_to
 from backend.kit.audit import AuditEntry
 from backend.kit.columns import address
 from backend.kit.problems import NotFound
+from backend.kit.strict import Moment
 from backend.kit.web import (
     CurrentCaller,
     Page,
@@ -115,7 +116,7 @@ class KeyBody(Body):
     """An API key to make."""
 
     label: str = Field(min_length=1, max_length=100, examples=["ERP connector"])
-    expires_at: datetime | None = None
+    expires_at: Moment | None = None
 
 
 class KeyView(View):

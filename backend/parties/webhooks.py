@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import select
 
 from backend.kit import notices, outgoing
@@ -13,6 +13,7 @@ from backend.kit.access import Role, visible_to
 from backend.kit.notices import Notice, Webhook
 from backend.kit.problems import FieldError, InvalidRequest, NotFound
 from backend.kit.settings import Settings
+from backend.kit.strict import Moment
 from backend.kit.web import (
     CurrentCaller,
     Page,
@@ -66,7 +67,7 @@ class ReplayBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: AwareDatetime
+    since: Moment
 
 
 class ReplayView(BaseModel):

@@ -1,19 +1,19 @@
 """Routes of receivables: from an invoice to a confirmed claim, and what can be done with it."""
 
 from collections.abc import Awaitable, Callable
-from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, StrictInt
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.api import ActionView, CurrentActions, action_view
 from backend.invoices.service import InvoiceFacts
 from backend.kit.access import Caller
+from backend.kit.strict import Day
 from backend.kit.web import CurrentCaller, Page, Paging, Route, Session, audit_subject, page
 from backend.receivables import movements, reading, service
 from backend.receivables.calendar import BusinessDayRule
@@ -60,7 +60,7 @@ class ReceivableBody(Body):
     """A receivable to be made from an invoice of yours."""
 
     invoice_id: UUID = Field(examples=[ID])
-    due_date: date | None = Field(
+    due_date: Day | None = Field(
         default=None, description="Where the invoice names none, or the buyer agreed to another."
     )
     amount: StrictInt | None = Field(
@@ -126,7 +126,7 @@ class PermitBody(Body):
 class ConsentBody(Body):
     """Whether an account takes claims without being asked each time."""
 
-    open: bool
+    open: StrictBool
     account: AddressText | None = None
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +18,7 @@ from backend.kit.access import Caller, visible_to
 from backend.kit.database import Database
 from backend.kit.notices import Notice
 from backend.kit.problems import NotFound
+from backend.kit.strict import Moment
 from backend.kit.web import CurrentCaller, Page, Paging, Route, Session, audit_subject, page
 from backend.receivables import reading
 from backend.verification import findings, watching
@@ -47,7 +48,7 @@ class ScreeningBody(Body):
     """A party was screened."""
 
     party_id: UUID
-    screened_at: AwareDatetime
+    screened_at: Moment
     source: str = Field(
         min_length=1, max_length=200, examples=["Sanctions lists of 2026-11-20, tool and case"]
     )
@@ -58,8 +59,8 @@ class SearchBody(Body):
 
     receivable_id: UUID
     register_name: str = Field(min_length=1, max_length=200, alias="register", examples=["Zhongdeng"])
-    searched_at: AwareDatetime
-    hits: int = Field(ge=0, le=1_000_000, description="Entries that could concern it.")
+    searched_at: Moment
+    hits: StrictInt = Field(ge=0, le=1_000_000, description="Entries that could concern it.")
 
 
 class PinBody(Body):

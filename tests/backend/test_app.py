@@ -1,14 +1,15 @@
 """What every route has in common: probes, problems, limits, documentation."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any, get_args
 
 import httpx
 import jsonschema_rs
 import pytest
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from backend.app import create_app
+from backend.app import ROUTERS, create_app
 from backend.chain.abi import Abi
 from backend.chain.contracts import Contract, Contracts
 from backend.chain.rpc import Rpc
@@ -60,6 +61,40 @@ def test_every_answer_and_body_has_an_example_that_fits(document):
                     wrong += [f"{name}: {error.message}" for error in validator.iter_errors(given)]
 
     assert wrong == []
+
+
+def models_of(kind: Any, found: set[type[BaseModel]]) -> set[type[BaseModel]]:
+    """The model classes in a type, with those of their fields."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in found:
+        found.add(kind)
+        for field in kind.model_fields.values():
+            models_of(field.annotation, found)
+    for part in get_args(kind):
+        models_of(part, found)
+    return found
+
+
+def test_a_body_is_taken_as_it_is_written() -> None:
+    """JSON true is no number, "1" neither, and 86400 no date."""
+    found: set[type[BaseModel]] = set()
+    for router in ROUTERS:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.body_field is not None:
+                models_of(route.body_field.field_info.annotation, found)
+    lax = []
+    for model in found:
+        for name, field in model.model_fields.items():
+            reader: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, *field.metadata, name])
+            for wrong in (True, "1", "true", 1.0, 1, 86_400, "86400"):
+                try:
+                    read = reader.validate_python(wrong, strict=model.model_config.get("strict"))
+                except ValidationError:
+                    continue
+                if type(read) is not type(wrong):
+                    lax.append((model.__name__, name, wrong, read))
+
+    assert len(found) > 20
+    assert lax == []
 
 
 def test_operation_ids_are_unique_words(document):

@@ -8,12 +8,13 @@ from urllib.parse import quote, unquote, urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from backend.kit.access import Caller, Unauthenticated
 from backend.kit.clock import iso, now
 from backend.kit.database import Database
 from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
+from backend.kit.strict import Moment
 from backend.kit.web import (
     CurrentCaller,
     PageQuery,
@@ -52,10 +53,10 @@ class SubscriptionBody(BaseModel):
 
     dest: str = Field(max_length=2000, examples=["https://erp.example.com/epcis"])
     signature_token: str | None = Field(default=None, alias="signatureToken", min_length=16, max_length=200)
-    report_if_empty: bool = Field(default=False, alias="reportIfEmpty")
-    initial_record_time: AwareDatetime | None = Field(default=None, alias="initialRecordTime")
+    report_if_empty: StrictBool = Field(default=False, alias="reportIfEmpty")
+    initial_record_time: Moment | None = Field(default=None, alias="initialRecordTime")
     schedule: dict[str, str] | None = Field(default=None, examples=[{"minute": "0", "hour": "[8-18]"}])
-    stream: bool = False
+    stream: StrictBool = False
 
 
 def _next_link(path: str, per_page: int, token: str | None) -> dict[str, str]:
