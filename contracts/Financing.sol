@@ -32,6 +32,7 @@ contract Financing is RecourseClaims, Reserves {
 
     function _action(bytes4 selector) internal view override returns (bytes32 typehash, uint256 encoding) {
         if (selector == this.accept.selector) return (ACCEPT_TYPEHASH, OWN);
+        if (selector == this.acceptWith.selector) return (ACCEPT_TYPEHASH, OWN);
         if (selector == this.cancelOffer.selector) return (CANCEL_OFFER_TYPEHASH, OWN);
         if (selector == this.acknowledgeCash.selector) return (ACKNOWLEDGE_CASH_TYPEHASH, OWN);
         if (selector == this.performRecourse.selector) return (PERFORM_RECOURSE_TYPEHASH, OWN);
@@ -67,6 +68,6 @@ contract Financing is RecourseClaims, Reserves {
         assembly ("memory-safe") {
             offer := rest.offset
         }
-        return abi.encodePacked(offer.hash(), arguments[32:32 + 32 * atomic]);
+        return abi.encodePacked(offer.hash(offer.parcels), arguments[32:32 + 32 * atomic]);
     }
 }

@@ -26,7 +26,15 @@ import {
     SCOPE_ISSUE,
     SCOPE_MANAGE,
     SCOPE_PAY,
+    SCOPE_SELL,
     SCOPE_TRANSFER,
+    SIDES_BUYER,
+    SIDES_BUYER_SIGNER,
+    SIDES_GIVEN,
+    SIDES_PRICE,
+    SIDES_SELLER,
+    SIDES_SELLER_SIGNER,
+    Sides,
     Suspension,
     UNLIMITED
 } from "./types/Account.sol";
@@ -289,13 +297,28 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
         uint32 currency,
         uint64 amount
     ) external view returns (address payout) {
+        return _authorise(account_, signer, cosigner, scope, currency, amount);
+    }
+
+    /// @inheritdoc IParticipants
+    function authoriseSale(Sides calldata sides) external view returns (address payout) {
+        address account_ = sides.addressAt(SIDES_BUYER);
         AccountWord state = _accounts[account_].loadAccount();
-        if (scope & NEW_BUSINESS != 0) {
-            scope ^= NEW_BUSINESS;
-            _checkAdmission(account_, state, _roleFor(scope));
+        address signer = sides.addressAt(SIDES_BUYER_SIGNER);
+        if (
+            !state.isAdmitted(ROLE_FUNDER)
+                || !_mayAlone(account_, state, signer, SCOPE_BUY, sides.wordAt(SIDES_PRICE))
+        ) {
+            uint16 scope = SCOPE_BUY | NEW_BUSINESS;
+            _authorise(account_, signer, sides.buyerCosigner, scope, sides.currency, sides.price);
         }
-        if (scope != SCOPE_PAY) _checkUnsuspended(account_, state);
-        _checkSigners(account_, state.epoch(), signer, cosigner, scope, currency, amount);
+
+        account_ = sides.addressAt(SIDES_SELLER);
+        state = _accounts[account_].loadAccount();
+        signer = sides.addressAt(SIDES_SELLER_SIGNER);
+        if (!_mayAlone(account_, state, signer, SCOPE_SELL, sides.wordAt(SIDES_GIVEN))) {
+            _authorise(account_, signer, sides.sellerCosigner, SCOPE_SELL, sides.currency, sides.given);
+        }
         return state.payout();
     }
 
@@ -315,14 +338,6 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
         _checkAdmission(to, state, 0);
         _checkUnsuspended(to, state);
         return state.has(ACCOUNT_OPEN);
-    }
-
-    /// @inheritdoc IParticipants
-    function checkMove(address from, address to) external view {
-        _checkUnsuspended(from, _accounts[from].loadAccount());
-        AccountWord state = _accounts[to].loadAccount();
-        _checkAdmission(to, state, 0);
-        _checkUnsuspended(to, state);
     }
 
     /// @inheritdoc IParticipants
@@ -472,6 +487,35 @@ contract Participants is IParticipants, SignedActions, AccessManaged {
         grant = Grant(scopes, flags, _accounts[account_].epoch, from, until, limit, alone);
         _grants[account_][key] = grant;
         emit KeyGranted(account_, key, grant);
+    }
+
+    function _authorise(
+        address account_,
+        address signer,
+        address cosigner,
+        uint16 scope,
+        uint32 currency,
+        uint64 amount
+    ) private view returns (address payout) {
+        AccountWord state = _accounts[account_].loadAccount();
+        if (scope & NEW_BUSINESS != 0) {
+            scope ^= NEW_BUSINESS;
+            _checkAdmission(account_, state, _roleFor(scope));
+        }
+        if (scope != SCOPE_PAY) _checkUnsuspended(account_, state);
+        _checkSigners(account_, state.epoch(), signer, cosigner, scope, currency, amount);
+        return state.payout();
+    }
+
+    /// Whether a key may do something by itself, with no limit of its currency to look up: most often so. Where not,
+    /// `_authorise` looks closer, and says why not.
+    function _mayAlone(address account_, AccountWord state, address signer, uint16 scope, uint256 amount)
+        private
+        view
+        returns (bool)
+    {
+        if (state.has(ACCOUNT_SUSPENDED)) return false;
+        return _grants[account_][_key(signer)].loadGrant().letsAlone(scope, amount, state.epoch());
     }
 
     /// Managing an account is for keys without limit, two of them where the key is never to act alone.

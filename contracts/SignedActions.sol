@@ -4,7 +4,13 @@ pragma solidity ^0.8.24;
 import {IERC1271} from "@openzeppelin/contracts/interfaces/IERC1271.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {Signers} from "./Signers.sol";
-import {ISignedActions, SignedAction} from "./interfaces/ISignedActions.sol";
+import {
+    ACTION_CALL_DATA,
+    ACTION_COSIGNATURE,
+    ACTION_SIGNATURE,
+    ISignedActions,
+    SignedAction
+} from "./interfaces/ISignedActions.sol";
 
 /// @title The base of every contract whose participants act by signature
 /// @dev A relayed action is a call of this contract by itself with the signers' addresses behind the arguments, as
@@ -34,7 +40,14 @@ abstract contract SignedActions is ISignedActions, Signers, EIP712 {
 
     mapping(address signer => mapping(uint256 word => uint256)) private _nonces;
 
-    constructor(string memory name) EIP712(name, "1") {}
+    /// Kept here as well as in `EIP712`, to be read with fewer checks.
+    uint256 private immutable _CHAIN_ID;
+    bytes32 private immutable _DOMAIN;
+
+    constructor(string memory name) EIP712(name, "1") {
+        _CHAIN_ID = block.chainid;
+        _DOMAIN = _domainSeparatorV4();
+    }
 
     /// @inheritdoc ISignedActions
     function relay(SignedAction calldata action) external {
@@ -79,7 +92,7 @@ abstract contract SignedActions is ISignedActions, Signers, EIP712 {
 
     /// @inheritdoc ISignedActions
     function actionDigest(SignedAction calldata action) external view returns (bytes32) {
-        return _hashTypedDataV4(_hashAction(action, action.callData));
+        return _digest(_hashAction(action, action.callData));
     }
 
     /// @inheritdoc ISignedActions
@@ -102,6 +115,18 @@ abstract contract SignedActions is ISignedActions, Signers, EIP712 {
         returns (bytes memory)
     {}
 
+    /// The EIP-712 digest of a struct for this contract on this chain, which may have forked off another.
+    function _digest(bytes32 structHash) internal view returns (bytes32 digest) {
+        bytes32 domain = block.chainid == _CHAIN_ID ? _DOMAIN : _domainSeparatorV4();
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, hex"1901")
+            mstore(add(data, 0x02), domain)
+            mstore(add(data, 0x22), structHash)
+            digest := keccak256(data, 0x42)
+        }
+    }
+
     /// The encoding bits that mark the argument word at `position` as of the given kind.
     function _at(uint256 position, uint256 kind) internal pure returns (uint256) {
         return kind << (8 + 2 * position);
@@ -118,45 +143,55 @@ abstract contract SignedActions is ISignedActions, Signers, EIP712 {
         view
         returns (bool)
     {
-        if (signature.length == 65) {
-            address recovered;
+        if (signature.length == 65 || signature.length == 64) {
+            bool valid;
             assembly ("memory-safe") {
                 let data := mload(0x40)
                 mstore(data, digest)
-                mstore(add(data, 0x20), byte(0, calldataload(add(signature.offset, 0x40))))
                 calldatacopy(add(data, 0x40), signature.offset, 0x40)
-                if iszero(gt(mload(add(data, 0x60)), S_MAX)) {
+                let s := mload(add(data, 0x60))
+                switch signature.length
+                case 65 { mstore(add(data, 0x20), byte(0, calldataload(add(signature.offset, 0x40)))) }
+                default {
+                    // ERC-2098: v is the highest bit of s.
+                    mstore(add(data, 0x20), add(27, shr(255, s)))
+                    s := shr(1, shl(1, s))
+                    mstore(add(data, 0x60), s)
+                }
+                if iszero(gt(s, S_MAX)) {
                     mstore(0x00, 0)
                     pop(staticcall(gas(), ECRECOVER, data, 0x80, 0x00, 0x20))
-                    recovered := mload(0x00)
+                    let recovered := mload(0x00)
+                    valid := and(gt(recovered, 0), eq(recovered, shr(96, shl(96, signer))))
                 }
             }
-            if (recovered == signer && signer != address(0)) return true;
+            if (valid) return true;
         }
         return signer != address(this) && _isContractSignature(signer, digest, signature);
     }
 
     /// Checks and carries out one action. Returns its error instead of reverting, empty on success.
     function _perform(SignedAction calldata action) private returns (bytes memory reason) {
-        address signer = action.signer;
+        address signer = action.signerOf();
         uint256 nonce = action.nonce;
 
         if (block.timestamp > action.deadline) {
             return abi.encodeWithSelector(ActionExpired.selector, action.deadline, block.timestamp);
         }
-        bytes calldata callData = action.callData;
+        bytes calldata callData = action.bytesAt(ACTION_CALL_DATA);
         bytes32 digest = _hashAction(action, callData);
         if (digest == 0) return abi.encodeWithSelector(ActionUnknown.selector, bytes4(callData));
-        digest = _hashTypedDataV4(digest);
-        if (!_isSignature(signer, digest, action.signature)) {
+        digest = _digest(digest);
+        if (!_isSignature(signer, digest, action.bytesAt(ACTION_SIGNATURE))) {
             return abi.encodeWithSelector(SignatureInvalid.selector, signer, digest);
         }
         address cosigner;
-        if (action.cosignature.length != 0) {
-            cosigner = address(bytes20(action.cosignature));
+        bytes calldata cosignature = action.bytesAt(ACTION_COSIGNATURE);
+        if (cosignature.length != 0) {
+            cosigner = address(bytes20(cosignature));
             if (
-                cosigner == signer || action.cosignature.length < 20
-                    || !_isSignature(cosigner, digest, action.cosignature[20:])
+                cosigner == signer || cosignature.length < 20
+                    || !_isSignature(cosigner, digest, cosignature[20:])
             ) return abi.encodeWithSelector(SignatureInvalid.selector, cosigner, digest);
         }
 
@@ -179,7 +214,11 @@ abstract contract SignedActions is ISignedActions, Signers, EIP712 {
         private
         returns (bytes memory reason)
     {
-        uint256 available = gasleft() - gasleft() / 64;
+        uint256 available;
+        assembly ("memory-safe") {
+            available := gas()
+            available := sub(available, shr(6, available))
+        }
         if (available < gasFloor) {
             return abi.encodeWithSelector(GasBelowFloor.selector, available, gasFloor);
         }
@@ -285,13 +324,19 @@ abstract contract SignedActions is ISignedActions, Signers, EIP712 {
         }
     }
 
-    function _takeNonce(address signer, uint256 nonce) private returns (bool) {
+    function _takeNonce(address signer, uint256 nonce) private returns (bool taken) {
         mapping(uint256 word => uint256) storage nonces = _nonces[signer];
-        uint256 used = nonces[nonce >> 8];
-        uint256 taken = used | 1 << (nonce & 0xff);
-        if (taken == used) return false;
-        nonces[nonce >> 8] = taken;
-        return true;
+        assembly ("memory-safe") {
+            mstore(0x00, shr(8, nonce))
+            mstore(0x20, nonces.slot)
+            let slot := keccak256(0x00, 0x40)
+            let used := sload(slot)
+            let bit := shl(and(nonce, 0xff), 1)
+            if iszero(and(used, bit)) {
+                sstore(slot, or(used, bit))
+                taken := 1
+            }
+        }
     }
 
     function _freeNonce(address signer, uint256 nonce) private {

@@ -23,14 +23,28 @@ def main() -> None:
 
 def deploy(session: Session) -> None:
     """Carries out the plan on the session's network."""
+    refuse_shortcuts(session)
     deployment = Deployment(session)
     for name in plan.CONTRACTS:
         deployment.ensure_contract(name)
-    deployment.ensure_roles()
+    # Roles after what they are for: until then it is the administrator's, who has to wait for nothing yet.
     deployment.ensure_ties()
     deployment.ensure_currencies()
+    deployment.ensure_roles()
+    deployment.ensure_administrator()
     deployment.ensure_coins()
     deployment.finish()
+
+
+def refuse_shortcuts(session: Session) -> None:
+    """Raises ScriptError where a chain with real money would be given a test chain's settings."""
+    if session.network.is_test:
+        return
+    if wrong := list(plan.shortcuts(session.settings)):
+        raise ScriptError(
+            f"{session.network.name} is no test chain; the settings (scripts/deployment.toml, or "
+            f"DEPLOYMENT_SETTINGS) are not fit for it: {'; '.join(wrong)}."
+        )
 
 
 class Deployment:
@@ -97,6 +111,24 @@ class Deployment:
                     changes.append(change)
         self._ensure(
             f"{', '.join(role.name for role in plan.ROLES)} are who they should be, with their functions",
+            not changes,
+            partial(governance.multicall, changes, self._sender),
+        )
+
+    def ensure_administrator(self) -> None:
+        """Who gives roles is who the settings say, after their delay; the deployer only if it is that."""
+        governance = self.session.contract("Governance")
+        holder = self.session.address(self.session.settings["roles"][plan.ADMINISTRATOR.name])
+        delay = self.session.settings["role_delays"][plan.ADMINISTRATOR.name]
+        changes = []
+        if tuple(governance.hasRole(plan.ADMINISTRATOR.id, holder)) != (True, delay):
+            grant = governance.grantRole.encode_input(plan.ADMINISTRATOR.id, holder, delay)
+            changes.append(grant)
+        deployer = str(self.deployer.address)
+        if deployer != holder and governance.hasRole(plan.ADMINISTRATOR.id, deployer)[0]:
+            changes.append(governance.renounceRole.encode_input(plan.ADMINISTRATOR.id, deployer))
+        self._ensure(
+            f"{holder} gives roles, {delay} seconds after saying so",
             not changes,
             partial(governance.multicall, changes, self._sender),
         )

@@ -3,7 +3,9 @@
 Everything a deployment does is written here; `deploy.py` only carries it out.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 CONTRACTS = (
     "Governance",
@@ -45,7 +47,11 @@ class Role:
     id: int
     name: str
     functions: dict[str, tuple[str, ...]]
+    at_once: bool = False  # needs no delay: a stop that has to wait is none
 
+
+ADMINISTRATOR = Role(0, "administrator", {})
+"""The AccessManager's own role, which gives all others: without a delay of its own, theirs mean nothing."""
 
 ROLES = (
     Role(
@@ -71,5 +77,21 @@ ROLES = (
         4,
         "guardian",  # stops new business, never payment or redemption
         {"Receivables": ("pause", "unpause")},
+        at_once=True,
     ),
 )
+
+
+def shortcuts(settings: dict[str, Any]) -> Iterator[str]:
+    """What in the settings of a deployment is right for a test chain and wrong where there is real money."""
+    for role in (ADMINISTRATOR, *ROLES):
+        if not role.at_once and settings["role_delays"][role.name] <= 0:
+            yield f"role_delays.{role.name} is zero: whoever steals that key acts at once"
+    for name, seconds in settings["delays"].items():
+        if seconds <= 0:
+            yield f"delays.{name} is zero: nobody could object in time"
+    if settings["roles"]["registrar"] == settings["roles"]["supervisor"]:
+        yield "roles.registrar and roles.supervisor are one: it could take any account over"
+    for currency in settings["currencies"]:
+        if "token" not in currency:
+            yield f"{currency['code']} has no token, and a test token is worth nothing"

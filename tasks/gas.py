@@ -40,7 +40,7 @@ def measure() -> None:
 
 def read_figures(log: str) -> dict[str, int]:
     """Operation → gas, from what Forge printed."""
-    return {name: int(gas) for name, gas in re.findall(r"^  (\w+): (\d+)$", log, re.MULTILINE)}
+    return {name: int(gas) for name, gas in re.findall(r"^  (\w+): (-?\d+)$", log, re.MULTILINE)}
 
 
 def differences(found: dict[str, int], agreed: dict[str, int]) -> list[str]:

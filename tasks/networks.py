@@ -12,6 +12,9 @@ from tasks.environment import DATA, ROOT
 
 Program = Literal["anvil", "ganache", "remote"]
 
+TEST_CHAINS = frozenset({11155111})
+"""Public chains on which nothing is worth money: Sepolia."""
+
 
 @dataclass(frozen=True)
 class Network:
@@ -30,6 +33,11 @@ class Network:
     @property
     def is_local(self) -> bool:
         return self.program != "remote"
+
+    @property
+    def is_test(self) -> bool:
+        """Whether nothing on it is worth money, so that a deployment may take shortcuts."""
+        return self.is_local or self.chain_id in TEST_CHAINS
 
     @property
     def folder(self) -> Path:

@@ -284,15 +284,16 @@ class SignedHandlers:
         sold = [parcel["id"] for parcel in offer.terms["parcels"]]
         await recheck_sale(session, action.ledger_id, sold, offer.terms["seller"])
         contract = self.actions.contracts["Financing"]
-        data = contract.abi.function("accept").encode(
-            {
-                "offer": _numbers(offer.terms),
-                "minPrice": int(action.effect["minPrice"]),
-                "signature": offer.signature,
-                "cosignature": offer.cosignature,
-                "permit": "0x",
-            }
-        )
+        arguments = {
+            "offer": _numbers(offer.terms),
+            "minPrice": int(action.effect["minPrice"]),
+            "signature": offer.signature,
+        }
+        if offer.cosignature in ("0x", None):
+            data = contract.abi.function("accept").encode(arguments)
+        else:
+            second = {"cosignature": offer.cosignature, "permit": "0x"}
+            data = contract.abi.function("acceptWith").encode(arguments | second)
         relay = Relay(
             signer=signatures[0].signer,
             nonce=int(action.effect["nonce"]),

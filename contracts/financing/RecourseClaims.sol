@@ -83,11 +83,10 @@ abstract contract RecourseClaims is Sales {
     }
 
     function _payBuyer(Offer calldata offer, uint8 exponent, uint64 price, uint64 fromReserve) private {
-        IERC20 token = IERC20(offer.token);
         address payout = PARTICIPANTS.account(offer.buyer).payout;
         uint256 scale = 10 ** exponent;
-        if (fromReserve != 0) token.safeTransfer(payout, fromReserve * scale);
-        if (price != fromReserve) _pull(token, _signer(), payout, (price - fromReserve) * scale);
+        if (fromReserve != 0) IERC20(offer.token).safeTransfer(payout, fromReserve * scale);
+        if (price != fromReserve) _pull(offer.token, _signer(), payout, (price - fromReserve) * scale);
     }
 
     function _requireParcel(Offer calldata offer, uint256 parcel) private view returns (bytes32 sale) {

@@ -12,9 +12,14 @@ import {Sales} from "./Sales.sol";
 abstract contract Reserves is Sales {
     using SafeERC20 for IERC20;
 
-    /// Up to which amount credit notes on a buyer's units were made good out of reserves, so that no two sales of the
-    /// same receivable to the same buyer answer for one note.
-    mapping(address buyer => mapping(bytes32 id => uint64)) private _madeGood;
+    /// What reserves of sales made at the same amount of earlier credit notes made good of later ones.
+    struct MadeGood {
+        uint64 since;
+        uint64 amount;
+    }
+
+    /// So that no two sales of the same receivable to the same buyer answer for one note, whichever is asked first.
+    mapping(address buyer => mapping(bytes32 id => MadeGood[])) private _madeGood;
 
     /// @inheritdoc IFinancing
     function releaseReserve(Offer calldata offer, Facts calldata facts, address account) external {
@@ -76,10 +81,37 @@ abstract contract Reserves is Sales {
     {
         Holding memory held = RECEIVABLES.holding(id, buyer);
         marked = held.marked;
-        uint64 done = _madeGood[buyer][id];
-        if (done < before) done = before;
-        good = held.reduced - done;
+        MadeGood[] storage made = _madeGood[buyer][id];
+        good = _unmade(made, held.reduced, before);
         if (good > most) good = most;
-        if (good != 0) _madeGood[buyer][id] = done + good;
+        if (good == 0) return (0, marked);
+        for (uint256 i = 0; i < made.length; ++i) {
+            if (made[i].since != before) continue;
+            made[i].amount += good;
+            return (good, marked);
+        }
+        made.push(MadeGood(before, good));
+    }
+
+    /// What is left to make good for a sale made at `before` of `reduced`. Sales made at any amount or later answer for
+    /// no more together than came after it; so what a younger one made good leaves an older one what only it can.
+    function _unmade(MadeGood[] storage made, uint64 reduced, uint64 before)
+        private
+        view
+        returns (uint64 left)
+    {
+        left = reduced - before - _madeSince(made, before);
+        for (uint256 i = 0; i < made.length; ++i) {
+            uint64 since = made[i].since;
+            if (since >= before) continue;
+            uint64 there = reduced - since - _madeSince(made, since);
+            if (there < left) left = there;
+        }
+    }
+
+    function _madeSince(MadeGood[] storage made, uint64 since) private view returns (uint64 sum) {
+        for (uint256 i = 0; i < made.length; ++i) {
+            if (made[i].since >= since) sum += made[i].amount;
+        }
     }
 }

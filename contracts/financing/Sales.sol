@@ -3,21 +3,38 @@ pragma solidity ^0.8.24;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
-import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {SignedActions} from "../SignedActions.sol";
 import {IFinancing} from "../interfaces/IFinancing.sol";
 import {IParticipants} from "../interfaces/IParticipants.sol";
 import {IReceivablesCore} from "../interfaces/IReceivablesCore.sol";
 import {IReceivables} from "../interfaces/IReceivables.sol";
-import {NEW_BUSINESS, SCOPE_BUY, SCOPE_SELL} from "../types/Account.sol";
+import {Cash} from "../libraries/Cash.sol";
+import {SCOPE_BUY, SCOPE_SELL, Sides} from "../types/Account.sol";
 import {Currency, Parcel} from "../types/Receivable.sol";
 import {Settlement, SettlementWord} from "../types/Settlement.sol";
-import {Facts, Offer, Recourse, Reserve, Sale, SaleStatus, createSale} from "../types/Sale.sol";
+import {
+    Facts,
+    OFFER_ACCEPT_DISPUTE,
+    OFFER_BUYER,
+    OFFER_EXPIRY,
+    OFFER_LOCK_TIME,
+    OFFER_PRICE,
+    OFFER_RECOURSE,
+    OFFER_REPURCHASE_PRICE,
+    OFFER_RESERVE,
+    OFFER_SELLER,
+    OFFER_SIGNER,
+    OFFER_TOKEN,
+    Offer,
+    Reserve,
+    Sale,
+    SaleStatus,
+    createSale,
+    unitsOf
+} from "../types/Sale.sol";
 
 /// @title Offers and the sales that come of them
 abstract contract Sales is SignedActions, IFinancing {
-    using SafeERC20 for IERC20;
-
     IReceivables internal immutable RECEIVABLES;
     IParticipants internal immutable PARTICIPANTS;
 
@@ -30,28 +47,34 @@ abstract contract Sales is SignedActions, IFinancing {
     }
 
     /// @inheritdoc IFinancing
-    function accept(
+    function accept(Offer calldata offer, uint64 minPrice, bytes calldata signature)
+        external
+        returns (bytes32 sale)
+    {
+        Parcel[] calldata parcels;
+        (sale, parcels) = _open(offer, minPrice);
+        _requireSignature(offer.addressAt(OFFER_SIGNER), sale, signature);
+        _settle(offer, parcels, sale, address(0), _noPermit());
+    }
+
+    /// @inheritdoc IFinancing
+    function acceptWith(
         Offer calldata offer,
         uint64 minPrice,
         bytes calldata signature,
         bytes calldata cosignature,
         bytes calldata permit
     ) external returns (bytes32 sale) {
-        Offer memory members = _load(offer);
-        if (block.timestamp > members.expiry) revert OfferExpired(members.expiry);
-        if (members.price < minPrice) revert PriceTooLow(members.price, minPrice);
-        sale = offerDigest(offer);
-        _requireStatus(sale, SaleStatus.None);
-        address payout =
-            _authorise(offer, members, _checkSigned(members.signer, sale, signature, cosignature));
-
-        if (members.lockTime != 0) {
-            _lock(offer, members, sale);
-        } else {
-            uint256 scale = _deliver(offer, members, sale);
-            if (permit.length != 0) _usePermit(members, permit);
-            _collectPrice(members, payout, scale);
+        Parcel[] calldata parcels;
+        (sale, parcels) = _open(offer, minPrice);
+        _requireSignature(offer.addressAt(OFFER_SIGNER), sale, signature);
+        address cosigner;
+        if (cosignature.length != 0) {
+            cosigner = address(bytes20(cosignature));
+            if (cosignature.length < 20) revert SignatureInvalid(cosigner, sale);
+            _requireSignature(cosigner, sale, cosignature[20:]);
         }
+        _settle(offer, parcels, sale, cosigner, permit);
     }
 
     /// @inheritdoc IFinancing
@@ -75,9 +98,12 @@ abstract contract Sales is SignedActions, IFinancing {
         uint32 currency = SettlementWord.idOf(offer.token);
         PARTICIPANTS.authorise(offer.seller, _signer(), _cosigner(), SCOPE_SELL, currency, offer.price);
 
-        uint64[] memory sent = new uint64[](offer.parcels.length);
+        uint64[] memory sent;
         for (uint256 i = 0; i < offer.parcels.length; ++i) {
-            sent[i] = RECEIVABLES.unlock(offer.parcels[i].id, lockOf(id), offer.buyer, true);
+            uint64 before = RECEIVABLES.unlock(offer.parcels[i].id, lockOf(id), offer.buyer, true);
+            if (before == 0) continue;
+            if (sent.length == 0) sent = new uint64[](offer.parcels.length);
+            sent[i] = before;
         }
         _sales[id] = createSale(
             SaleStatus.Done, acceptedAt, _recordFacts(offer.parcels, offer.buyer, false, id, sent)
@@ -118,7 +144,7 @@ abstract contract Sales is SignedActions, IFinancing {
 
     /// @inheritdoc IFinancing
     function offerDigest(Offer calldata offer) public view returns (bytes32) {
-        return _hashTypedDataV4(offer.hash());
+        return _digest(offer.hash(offer.parcels));
     }
 
     /// @inheritdoc IFinancing
@@ -145,17 +171,14 @@ abstract contract Sales is SignedActions, IFinancing {
     function _requireDone(Offer calldata offer, Facts calldata facts) internal view returns (bytes32 id) {
         id = offerDigest(offer);
         Sale sale = _requireStatus(id, SaleStatus.Done);
-        if (facts.sent.length == 0 ? sale.facts() != 0 : sale.facts() != _hashFacts(facts)) {
-            revert FactsMismatch(id);
-        }
+        bool empty = facts.sent.length == 0 && facts.reduced.length == 0;
+        if (sale.facts() != (empty ? bytes26(0) : _hashFacts(facts))) revert FactsMismatch(id);
     }
 
     /// Moves token units, and reverts unless all of them arrive: a token that keeps a fee is nothing to settle in.
-    function _pull(IERC20 token, address from, address to, uint256 value) internal {
-        uint256 before = token.balanceOf(to);
-        token.safeTransferFrom(from, to, value);
-        uint256 received = token.balanceOf(to) - before;
-        if (received < value) revert TokenDeliveredLess(address(token), received, value);
+    function _pull(address token, address from, address to, uint256 value) internal {
+        uint256 received = Cash.pull(token, from, to, value);
+        if (received < value) revert TokenDeliveredLess(token, received, value);
     }
 
     /// The sum of what the parcels are to carry of unpaid face, by which everything about the sale is divided.
@@ -165,90 +188,147 @@ abstract contract Sales is SignedActions, IFinancing {
         }
     }
 
-    function _load(Offer calldata offer) private pure returns (Offer memory members) {
-        bool sound;
-        (members, sound) = offer.load();
-        if (!sound) revert OfferInvalid();
-    }
-
-    /// Asks whether both sides' signers may do this.
-    function _authorise(Offer calldata offer, Offer memory members, address cosigner)
+    /// An offer that may still be accepted, for that much.
+    function _open(Offer calldata offer, uint64 minPrice)
         private
         view
-        returns (address payout)
+        returns (bytes32 sale, Parcel[] calldata parcels)
     {
-        uint64 most = _checkOffer(offer, members);
-        uint32 currency = SettlementWord.idOf(members.token);
-        PARTICIPANTS.authorise(
-            members.buyer, members.signer, cosigner, SCOPE_BUY | NEW_BUSINESS, currency, members.price
-        );
-        return PARTICIPANTS.authorise(members.seller, _signer(), _cosigner(), SCOPE_SELL, currency, most);
+        if (!offer.isInRange()) revert OfferInvalid();
+        if (block.timestamp > offer.wordAt(OFFER_EXPIRY)) revert OfferExpired(offer.expiry);
+        if (offer.wordAt(OFFER_PRICE) < minPrice) revert PriceTooLow(offer.price, minPrice);
+        parcels = offer.parcelsOf();
+        sale = _digest(offer.hash(parcels));
+        Sale stored = _sales[sale];
+        if (Sale.unwrap(stored) != 0) revert SaleStatusIs(sale, stored.status());
     }
 
-    /// @return scale Token units in a minor unit.
-    function _deliver(Offer calldata offer, Offer memory members, bytes32 id)
-        private
-        returns (uint256 scale)
-    {
-        (uint64[] memory sent, Settlement currency) = _sell(offer.parcels, members);
-        if (currency.token() != members.token || currency.closed() != 0) revert TokenNotOpen(members.token);
-        bytes26 facts = _recordFacts(offer.parcels, members.buyer, members.reserve != 0, id, sent);
-        _sales[id] = createSale(SaleStatus.Done, uint40(block.timestamp), facts);
-        if (members.reserve != 0) _reserves[id].open = members.reserve;
-
-        _emitAccepted(members, id);
-        return 10 ** currency.exponent();
-    }
-
-    function _lock(Offer calldata offer, Offer memory members, bytes32 id) private {
-        _sales[id] = createSale(SaleStatus.Locked, uint40(block.timestamp), 0);
-        _emitAccepted(members, id);
-
-        (, Currency memory currency) = RECEIVABLES.currencyOf(members.token);
-        if (!currency.open) revert TokenNotOpen(members.token);
-        address lockAccount = lockOf(id);
-        for (uint256 i = 0; i < offer.parcels.length; ++i) {
-            RECEIVABLES.lock(offer.parcels[i], members.seller, lockAccount, members.acceptDispute);
+    /// Claims against cash, now or, with a lock time, later.
+    function _settle(
+        Offer calldata offer,
+        Parcel[] calldata parcels,
+        bytes32 sale,
+        address cosigner,
+        bytes calldata permit
+    ) private {
+        if (offer.wordAt(OFFER_LOCK_TIME) != 0) {
+            _lock(offer, parcels, sale, cosigner);
+        } else {
+            (address payout, uint256 scale) = _deliver(offer, parcels, sale, cosigner);
+            if (permit.length != 0) _usePermit(offer, permit);
+            _collectPrice(offer, payout, scale);
         }
     }
 
-    /// `RECEIVABLES.sell`, with the parcels passed on as they came: for fifty of them, reading and writing each member
-    /// would cost as much as a storage slot.
-    function _sell(Parcel[] calldata parcels, Offer memory members)
+    /// @return payout Where the price goes.
+    /// @return scale Token units in a minor unit.
+    function _deliver(Offer calldata offer, Parcel[] calldata parcels, bytes32 id, address cosigner)
         private
-        returns (uint64[] memory sent, Settlement currency)
+        returns (address payout, uint256 scale)
+    {
+        Settlement currency;
+        uint64[] memory sent;
+        (payout, currency, sent) = _sell(offer, parcels, cosigner, _checkOffer(offer, parcels));
+        _requireOpen(currency, offer.addressAt(OFFER_TOKEN));
+        bytes26 facts;
+        if (offer.wordAt(OFFER_RESERVE) != 0) {
+            _reserves[id].open = offer.reserve;
+            facts = _recordFacts(parcels, offer.buyer, true, id, sent);
+        } else if (sent.length != 0) {
+            facts = _recordFacts(parcels, offer.buyer, false, id, sent);
+        }
+        _sales[id] = createSale(SaleStatus.Done, block.timestamp, facts);
+
+        _emitAccepted(offer, id);
+        scale = currency.scale();
+    }
+
+    function _lock(Offer calldata offer, Parcel[] calldata parcels, bytes32 id, address cosigner) private {
+        uint64 given = uint64(_checkOffer(offer, parcels));
+        PARTICIPANTS.authoriseSale(
+            Sides({
+                seller: offer.seller,
+                sellerSigner: _signer(),
+                sellerCosigner: _cosigner(),
+                buyer: offer.buyer,
+                buyerSigner: offer.signer,
+                buyerCosigner: cosigner,
+                currency: SettlementWord.idOf(offer.token),
+                given: given,
+                price: offer.price
+            })
+        );
+        _sales[id] = createSale(SaleStatus.Locked, block.timestamp, 0);
+        _emitAccepted(offer, id);
+
+        address lockAccount = lockOf(id);
+        for (uint256 i = 0; i < parcels.length; ++i) {
+            Settlement currency =
+                RECEIVABLES.lock(parcels[i], offer.seller, lockAccount, offer.acceptDispute);
+            _requireOpen(currency, offer.token);
+        }
+    }
+
+    /// The price is in what the claims are in, whose limits the signers were asked for.
+    function _requireOpen(Settlement currency, address token) private pure {
+        if (!currency.isOpenIn(token)) revert TokenNotOpen(token);
+    }
+
+    /// `RECEIVABLES.sell`, with all that is in the offer passed on as it came: for fifty parcels, reading and writing each
+    /// member would cost as much as a storage slot.
+    /// @param given What the seller's limit counts.
+    function _sell(Offer calldata offer, Parcel[] calldata parcels, address cosigner, uint256 given)
+        private
+        returns (address payout, Settlement currency, uint64[] memory sent)
     {
         bytes4 selector = IReceivablesCore.sell.selector;
         address receivables = address(RECEIVABLES);
-        (address seller, address buyer) = (members.seller, members.buyer);
-        bool acceptDispute = members.acceptDispute;
+        (address signer, address second) = (_signer(), _cosigner());
         assembly ("memory-safe") {
             let data := mload(0x40)
-            let size := mul(parcels.length, 0x60)
             mstore(data, selector)
-            mstore(add(data, 0x04), 0x80)
-            mstore(add(data, 0x24), seller)
-            mstore(add(data, 0x44), buyer)
-            mstore(add(data, 0x64), acceptDispute)
-            mstore(add(data, 0x84), parcels.length)
-            calldatacopy(add(data, 0xa4), parcels.offset, size)
-            let done := call(gas(), receivables, 0, data, add(size, 0xa4), 0, 0)
+            // The sides: seller, its signers; buyer, its signers; currency, and what is given and paid.
+            mstore(add(data, 0x04), calldataload(add(offer, OFFER_SELLER)))
+            mstore(add(data, 0x24), signer)
+            mstore(add(data, 0x44), second)
+            mstore(add(data, 0x64), calldataload(add(offer, OFFER_BUYER)))
+            mstore(add(data, 0x84), calldataload(add(offer, OFFER_SIGNER)))
+            mstore(add(data, 0xa4), cosigner)
+            // Its id is the end of its token's address (`SettlementWord.idOf`).
+            mstore(add(data, 0xc4), and(calldataload(add(offer, OFFER_TOKEN)), 0xffffffff))
+            mstore(add(data, 0xe4), given)
+            mstore(add(data, 0x104), calldataload(add(offer, OFFER_PRICE)))
+            mstore(add(data, 0x124), calldataload(add(offer, OFFER_ACCEPT_DISPUTE)))
+            mstore(add(data, 0x144), 0x160)
+            mstore(add(data, 0x164), parcels.length)
+            let size := mul(parcels.length, 0x60)
+            calldatacopy(add(data, 0x184), parcels.offset, size)
+            let done := call(gas(), receivables, 0, data, add(size, 0x184), 0, 0)
             size := returndatasize()
             returndatacopy(data, 0, size)
             if iszero(done) { revert(data, size) }
-            // The answer: where `sent` is, the currency, then `sent` with its length.
+            // The answer: payout, currency, where `sent` is, then `sent` with its length.
+            payout := mload(data)
             currency := mload(add(data, 0x20))
-            sent := add(data, 0x40)
+            sent := add(data, 0x60)
             mstore(0x40, add(data, size))
         }
     }
 
     /// The event's data are nine neighbours in the offer, from `token` to `lockTime`.
-    function _emitAccepted(Offer memory offer, bytes32 id) private {
+    function _emitAccepted(Offer calldata offer, bytes32 id) private {
         bytes32 topic = OfferAccepted.selector;
-        (address seller, address buyer) = (offer.seller, offer.buyer);
         assembly ("memory-safe") {
-            log4(add(offer, 0x60), 0x120, topic, id, seller, buyer)
+            let data := mload(0x40)
+            calldatacopy(data, add(offer, OFFER_TOKEN), 0x120)
+            log4(
+                data,
+                0x120,
+                topic,
+                id,
+                calldataload(add(offer, OFFER_SELLER)),
+                calldataload(add(offer, OFFER_BUYER))
+            )
         }
     }
 
@@ -260,76 +340,69 @@ abstract contract Sales is SignedActions, IFinancing {
         bytes32 id,
         uint64[] memory sent
     ) private returns (bytes26 hash) {
-        uint256 sum;
-        uint256 count = sent.length;
-        for (uint256 i = 0; i < count; ++i) {
-            sum |= sent[i];
-        }
-        if (sum == 0 && !withReserve) return 0;
+        bool any = sent.length != 0;
+        if (!any && !withReserve) return 0;
 
-        Facts memory facts = Facts(sent, new uint64[](count));
+        uint256 count = parcels.length;
+        Facts memory facts = Facts(any ? sent : new uint64[](count), new uint64[](count));
         if (withReserve) {
             for (uint256 i = 0; i < count; ++i) {
-                facts.reduced[i] = RECEIVABLES.holding(parcels[i].id, buyer).reduced;
-                sum |= facts.reduced[i];
+                uint64 reduced = RECEIVABLES.holding(parcels[i].id, buyer).reduced;
+                facts.reduced[i] = reduced;
+                any = any || reduced != 0;
             }
-            if (sum == 0) return 0;
+            if (!any) return 0;
         }
         emit FactsRecorded(id, facts);
         return _hashFacts(facts);
     }
 
-    function _collectPrice(Offer memory offer, address payout, uint256 scale) private {
-        IERC20 token = IERC20(offer.token);
-        uint256 deferred = offer.reserve;
-        uint256 present = offer.price - deferred;
-        if (present != 0) _pull(token, offer.signer, payout, present * scale);
-        if (deferred != 0) _pull(token, offer.signer, address(this), deferred * scale);
+    function _collectPrice(Offer calldata offer, address payout, uint256 scale) private {
+        address token = offer.addressAt(OFFER_TOKEN);
+        address wallet = offer.addressAt(OFFER_SIGNER);
+        uint256 deferred = offer.wordAt(OFFER_RESERVE);
+        uint256 price = offer.wordAt(OFFER_PRICE);
+        // Of 64 bits, times 10^18 at most; the reserve is no more than the price.
+        unchecked {
+            if (price != deferred) _pull(token, wallet, payout, (price - deferred) * scale);
+            if (deferred != 0) _pull(token, wallet, address(this), deferred * scale);
+        }
+    }
+
+    function _noPermit() private pure returns (bytes calldata none) {
+        assembly ("memory-safe") {
+            none.offset := 0
+            none.length := 0
+        }
     }
 
     /// Whoever sees a permit can use it first; then the allowance is there, and this one fails to no effect.
-    function _usePermit(Offer memory offer, bytes calldata permit) private {
+    function _usePermit(Offer calldata offer, bytes calldata permit) private {
         (uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) =
             abi.decode(permit, (uint256, uint256, uint8, bytes32, bytes32));
         try IERC20Permit(offer.token).permit(offer.signer, address(this), value, deadline, v, r, s) {}
             catch {}
     }
 
-    /// Checks that the buyer's side signed.
-    function _checkSigned(
-        address signer,
-        bytes32 digest,
-        bytes calldata signature,
-        bytes calldata cosignature
-    ) private view returns (address cosigner) {
-        if (!_isSignature(signer, digest, signature)) {
-            revert SignatureInvalid(signer, digest);
-        }
-        if (cosignature.length == 0) return address(0);
-        cosigner = address(bytes20(cosignature));
-        if (cosignature.length < 20 || !_isSignature(cosigner, digest, cosignature[20:])) {
-            revert SignatureInvalid(cosigner, digest);
-        }
+    function _requireSignature(address signer, bytes32 digest, bytes calldata signature) private view {
+        if (!_isSignature(signer, digest, signature)) revert SignatureInvalid(signer, digest);
     }
 
-    /// @return most The larger of what the seller gives in units and what it takes in price, for its limit.
-    function _checkOffer(Offer calldata offer, Offer memory members) private pure returns (uint64 most) {
-        Parcel[] calldata parcels = offer.parcels;
-        (uint64 price, uint64 reserve) = (members.price, members.reserve);
-        uint256 count = parcels.length;
-        bool sound = count != 0 && price != 0 && reserve <= price && (reserve == 0 || members.lockTime == 0)
-            && (members.repurchasePrice != 0 || members.recourse == Recourse.WarrantyOnly);
-        if (!sound || members.buyer == members.seller) revert OfferInvalid();
-
-        uint256 units;
-        for (uint256 i = 0; i < count; ++i) {
-            Parcel calldata parcel = parcels[i];
-            (uint64 own, uint64 minUnpaid) = (parcel.units, parcel.minUnpaid);
-            if (minUnpaid == 0 || minUnpaid > own) revert OfferInvalid();
-            units += own;
-        }
-        if (units > type(uint64).max) revert OfferInvalid();
-        most = units > price ? uint64(units) : price;
+    /// @return given The larger of what the seller gives in units and what it takes in price, for its limit.
+    function _checkOffer(Offer calldata offer, Parcel[] calldata parcels)
+        private
+        pure
+        returns (uint256 given)
+    {
+        uint256 price = offer.wordAt(OFFER_PRICE);
+        uint256 reserve = offer.wordAt(OFFER_RESERVE);
+        bool sound;
+        (given, sound) = unitsOf(parcels);
+        if (!sound || given == 0 || price == 0) revert OfferInvalid();
+        if (reserve != 0 && (reserve > price || offer.wordAt(OFFER_LOCK_TIME) != 0)) revert OfferInvalid();
+        if (offer.wordAt(OFFER_RECOURSE) != 0 && offer.wordAt(OFFER_REPURCHASE_PRICE) == 0) revert OfferInvalid();
+        if (offer.wordAt(OFFER_BUYER) == offer.wordAt(OFFER_SELLER)) revert OfferInvalid();
+        if (price > given) given = price;
     }
 
     function _hashFacts(Facts memory facts) private pure returns (bytes26) {

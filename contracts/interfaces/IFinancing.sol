@@ -94,11 +94,16 @@ interface IFinancing is ISignedActions {
     /// Signer: seller, SELL, up to the larger of price and units.
     /// @param minPrice The least the seller takes, minor units.
     /// @param signature The signature of the offer by its signer.
+    /// @return sale The offer's digest.
+    function accept(Offer calldata offer, uint64 minPrice, bytes calldata signature)
+        external
+        returns (bytes32 sale);
+
+    /// @notice As `accept`, and signed as it, where the buyer's side brings more than one signature.
     /// @param cosignature Empty, or the second signer's address in 20 bytes followed by its signature of the offer.
     /// @param permit Empty, or the ABI-encoded value, deadline, v, r and s of the offer's signer's ERC-2612 permit for
     /// this contract. One that was used ahead of this call does no harm.
-    /// @return sale The offer's digest.
-    function accept(
+    function acceptWith(
         Offer calldata offer,
         uint64 minPrice,
         bytes calldata signature,
@@ -151,8 +156,7 @@ interface IFinancing is ISignedActions {
     /// @notice Pays an account what is due to it of a reserve: the buyer what credit notes took from its units, and all
     /// that is left at write-off, or once all units it bought are marked so; the seller what is left once everything is
     /// settled. Anybody may send it.
-    /// @dev One note is made good once. A buyer with two sales of a receivable releases the older's reserve first: what
-    /// the younger's makes good counts as made good for all notes before it.
+    /// @dev One note is made good once, and by no sale made after it, in whichever order reserves are released.
     function releaseReserve(Offer calldata offer, Facts calldata facts, address account) external;
 
     /* QUESTIONS */

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {ISignedActions} from "./ISignedActions.sol";
-import {Account, Admission, Grant, Limits, Suspension} from "../types/Account.sol";
+import {Account, Admission, Grant, Limits, Sides, Suspension} from "../types/Account.sol";
 
 /// @title Who takes part: parties' accounts, and the keys that act for them
 /// @notice Title to a claim belongs to an account, which is an address without a key. Keys act for it under grants
@@ -186,8 +186,9 @@ interface IParticipants is ISignedActions {
         address to
     ) external view returns (bool open);
 
-    /// @notice Reverts unless neither is suspended and `to` is admitted now. For moves that both sides signed for.
-    function checkMove(address from, address to) external view;
+    /// @notice `authorise` for both sides of a sale: SELL for the seller, BUY with `NEW_BUSINESS` for the buyer.
+    /// @return payout Where the seller's cash is paid out.
+    function authoriseSale(Sides calldata sides) external view returns (address payout);
 
     /// @notice Reverts unless the account is admitted now for the role and not suspended.
     function checkAdmitted(address account, uint16 role) external view;

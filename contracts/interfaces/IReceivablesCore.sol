@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
+import {Sides} from "../types/Account.sol";
 import {Parcel} from "../types/Receivable.sol";
 import {Settlement} from "../types/Settlement.sol";
 import {Confirmation, Terms} from "../types/Terms.sol";
@@ -65,13 +66,15 @@ interface IReceivablesCore is IERC1155, ISignedActions, IReceivablesEvents {
 
     /* OPERATORS: recorded versions of IFinancing, which have checked both sides' signatures */
 
-    /// @notice Moves sold units, all of them in one currency, and marks them as such.
+    /// @notice Moves sold units, all of them in one currency, and marks them as such. Whether both sides' signers may
+    /// do this is asked here.
     /// @param acceptDispute Whether the buyer accepts that a lot of the receivable is under dispute.
-    /// @return sent For each parcel the `sent` count of the buyer, from which `heldSince` counts.
+    /// @return payout Where the seller's cash is paid out.
     /// @return currency The currency of the parcels.
-    function sell(Parcel[] calldata parcels, address from, address to, bool acceptDispute)
+    /// @return sent For each parcel the `sent` count of the buyer, from which `heldSince` counts; empty if all are zero.
+    function sell(Sides calldata sides, bool acceptDispute, Parcel[] calldata parcels)
         external
-        returns (uint64[] memory sent, Settlement currency);
+        returns (address payout, Settlement currency, uint64[] memory sent);
 
     /* QUESTIONS */
 

@@ -92,6 +92,8 @@ interface IReceivablesEvents {
     error ConfirmationExpired(uint256 deadline);
     /// @notice Thrown when the further fingerprints are not those whose hash is in the terms.
     error OtherFingerprintsMismatch();
+    /// @notice Thrown when the receivable is in another currency than that of the sale.
+    error CurrencyDiffers(bytes32 id);
     /// @notice Thrown when an account has not enough units that it may part with.
     error NotEnoughUnits(bytes32 id, address account, uint64 free, uint64 needed);
     /// @notice Thrown when a part is smaller than the currency's minimum.

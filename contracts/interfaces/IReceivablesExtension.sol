@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {Currency, Holding, OperatorState, Parcel, Phase, Receivable, Status} from "../types/Receivable.sol";
+import {Settlement} from "../types/Settlement.sol";
 import {Terms, Undertaking} from "../types/Terms.sol";
 import {IReceivablesEvents} from "./IReceivablesEvents.sol";
 
@@ -29,7 +30,10 @@ interface IReceivablesExtension is IReceivablesEvents {
     function sendBack(bytes32 id, address from, address to, uint64 units) external;
 
     /// @notice Sets units aside in a lock: an account without key, admission or other units of this receivable.
-    function lock(Parcel calldata parcel, address from, address lockAccount, bool acceptDispute) external;
+    /// @return currency The currency of the receivable.
+    function lock(Parcel calldata parcel, address from, address lockAccount, bool acceptDispute)
+        external
+        returns (Settlement currency);
 
     /// @notice Empties a lock, with all that was paid on it meanwhile.
     /// @param sold Whether they go to a buyer rather than back.

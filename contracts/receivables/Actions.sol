@@ -66,24 +66,30 @@ library Actions {
     uint256 private constant IDS = 2 | (2 << 8);
 
     /// The EIP-712 type hash and the argument encoding of a function, zero where there is none.
-    function find(bytes4 selector) internal pure returns (bytes32 typehash, uint256 encoding) {
-        if (selector == IReceivablesCore.issue.selector) return (ISSUE, ATOMIC);
-        if (selector == IReceivablesCore.issueAndConfirm.selector) return (ISSUE_AND_CONFIRM, TERMS);
-        if (selector == IReceivablesCore.replace.selector) return (REPLACE, 2 * TERMS);
-        if (selector == IReceivablesRemedies.cancel.selector) return (CANCEL, ATOMIC);
-        if (selector == IReceivablesRemedies.reject.selector) return (REJECT, ATOMIC);
-        if (selector == IReceivablesCore.transfer.selector) return (TRANSFER, ATOMIC);
-        if (selector == IReceivablesExtension.allowReceipt.selector) return (ALLOW_RECEIPT, ATOMIC);
-        if (selector == IReceivablesCore.pay.selector) return (PAY, ATOMIC);
-        if (selector == IReceivablesExtension.payAsDebtor.selector) return (PAY_AS_DEBTOR, ATOMIC);
-        if (selector == IReceivablesCore.redeem.selector) return (REDEEM, ATOMIC);
-        if (selector == IReceivablesExtension.redeemMany.selector) return (REDEEM_MANY, IDS);
-        if (selector == IReceivablesRemedies.issueCreditNote.selector) return (ISSUE_CREDIT_NOTE, ATOMIC);
-        if (selector == IReceivablesRemedies.joinCreditNote.selector) return (JOIN_CREDIT_NOTE, ATOMIC);
-        if (selector == IReceivablesRemedies.closeOutside.selector) return (CLOSE_OUTSIDE, ATOMIC);
-        if (selector == IReceivablesRemedies.dispute.selector) return (DISPUTE, ATOMIC);
-        if (selector == IReceivablesRemedies.endDispute.selector) return (END_DISPUTE, ATOMIC);
-        if (selector == IReceivablesRemedies.waiveInterest.selector) return (WAIVE_INTEREST, ATOMIC);
-        if (selector == IReceivablesRemedies.writeOff.selector) return (WRITE_OFF, ATOMIC);
+    function find(bytes4 function_) internal pure returns (bytes32 typehash, uint256 encoding) {
+        // Compared as words, the most frequent first: each comparison of a shorter type costs as much again.
+        uint256 selector = uint32(function_);
+        if (selector == uint32(IReceivablesCore.issueAndConfirm.selector)) return (ISSUE_AND_CONFIRM, TERMS);
+        if (selector == uint32(IReceivablesCore.pay.selector)) return (PAY, ATOMIC);
+        if (selector == uint32(IReceivablesCore.transfer.selector)) return (TRANSFER, ATOMIC);
+        if (selector == uint32(IReceivablesCore.redeem.selector)) return (REDEEM, ATOMIC);
+        if (selector == uint32(IReceivablesCore.issue.selector)) return (ISSUE, ATOMIC);
+        if (selector == uint32(IReceivablesExtension.redeemMany.selector)) return (REDEEM_MANY, IDS);
+        if (selector == uint32(IReceivablesExtension.payAsDebtor.selector)) return (PAY_AS_DEBTOR, ATOMIC);
+        if (selector == uint32(IReceivablesExtension.allowReceipt.selector)) return (ALLOW_RECEIPT, ATOMIC);
+        if (selector == uint32(IReceivablesCore.replace.selector)) return (REPLACE, 2 * TERMS);
+        if (selector == uint32(IReceivablesRemedies.cancel.selector)) return (CANCEL, ATOMIC);
+        if (selector == uint32(IReceivablesRemedies.reject.selector)) return (REJECT, ATOMIC);
+        if (selector == uint32(IReceivablesRemedies.issueCreditNote.selector)) {
+            return (ISSUE_CREDIT_NOTE, ATOMIC);
+        }
+        if (selector == uint32(IReceivablesRemedies.joinCreditNote.selector)) {
+            return (JOIN_CREDIT_NOTE, ATOMIC);
+        }
+        if (selector == uint32(IReceivablesRemedies.closeOutside.selector)) return (CLOSE_OUTSIDE, ATOMIC);
+        if (selector == uint32(IReceivablesRemedies.dispute.selector)) return (DISPUTE, ATOMIC);
+        if (selector == uint32(IReceivablesRemedies.endDispute.selector)) return (END_DISPUTE, ATOMIC);
+        if (selector == uint32(IReceivablesRemedies.waiveInterest.selector)) return (WAIVE_INTEREST, ATOMIC);
+        if (selector == uint32(IReceivablesRemedies.writeOff.selector)) return (WRITE_OFF, ATOMIC);
     }
 }

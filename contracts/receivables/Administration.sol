@@ -14,6 +14,8 @@ abstract contract Administration is Ledger, IReceivablesExtension {
     uint8 private constant EXPONENT_MAX = 18;
     /// A pause marks each of them.
     uint256 private constant CURRENCIES_MAX = 64;
+    /// Active at the same time; a currency is written for each.
+    uint256 private constant OPERATORS_MAX = 16;
 
     /// @inheritdoc IReceivablesExtension
     function admitCurrency(address token, bytes3 code, uint8 digits, uint40 minimum)
@@ -30,7 +32,7 @@ abstract contract Administration is Ledger, IReceivablesExtension {
         uint8 exponent = decimals - digits;
         uint8 closed = _paused ? CLOSED_BY_PAUSE : 0;
         _settlementIds.push(id);
-        _settlements[id] = SettlementWord.create(token, code, exponent, closed, minimum, TENOR_DAYS);
+        _setSettlement(id, SettlementWord.create(token, code, exponent, closed, minimum, TENOR_DAYS));
 
         emit CurrencyAdmitted(id, token, code, exponent, minimum, TENOR_DAYS);
     }
@@ -42,8 +44,11 @@ abstract contract Administration is Ledger, IReceivablesExtension {
             revert SettingInvalid();
         }
         uint8 closed = (known.closed() & CLOSED_BY_PAUSE) | (open ? 0 : CLOSED_BY_SETTING);
-        _settlements[id] = SettlementWord.create(
-            known.token(), known.code(), known.exponent(), closed, minimum, maxTenorDays
+        _setSettlement(
+            id,
+            SettlementWord.create(
+                known.token(), known.code(), known.exponent(), closed, minimum, maxTenorDays
+            )
         );
 
         emit CurrencyChanged(id, open, minimum, maxTenorDays);
@@ -51,8 +56,11 @@ abstract contract Administration is Ledger, IReceivablesExtension {
 
     /// @inheritdoc IReceivablesExtension
     function setOperator(address operator, OperatorState state) external restricted {
-        if (operator == address(0) || _operators[operator] == state) revert SettingInvalid();
+        OperatorState before = _operators[operator];
+        if (operator == address(0) || before == state) revert SettingInvalid();
         _operators[operator] = state;
+        if (before == OperatorState.Active) _endLicences(operator);
+        if (state == OperatorState.Active) _beginLicences(operator);
 
         emit OperatorSet(operator, state);
     }
@@ -102,7 +110,35 @@ abstract contract Administration is Ledger, IReceivablesExtension {
         for (uint256 i = 0; i < _settlementIds.length; ++i) {
             Settlement known = _settlements[_settlementIds[i]];
             uint8 setting = known.closed() & CLOSED_BY_SETTING;
-            _settlements[_settlementIds[i]] = known.withClosed(setting | (paused ? CLOSED_BY_PAUSE : 0));
+            _setSettlement(_settlementIds[i], known.withClosed(setting | (paused ? CLOSED_BY_PAUSE : 0)));
+        }
+    }
+
+    /// The only writer of a currency, so that it is the same for every active operator.
+    function _setSettlement(uint32 id, Settlement settlement) private {
+        _settlements[id] = settlement;
+        for (uint256 i = 0; i < _activeOperators.length; ++i) {
+            _licences[_activeOperators[i]][id] = settlement;
+        }
+    }
+
+    function _beginLicences(address operator) private {
+        if (_activeOperators.length == OPERATORS_MAX) revert SettingInvalid();
+        _activeOperators.push(operator);
+        for (uint256 i = 0; i < _settlementIds.length; ++i) {
+            uint32 id = _settlementIds[i];
+            _licences[operator][id] = _settlements[id];
+        }
+    }
+
+    function _endLicences(address operator) private {
+        uint256 last = _activeOperators.length - 1;
+        for (uint256 i = 0; i < last; ++i) {
+            if (_activeOperators[i] == operator) _activeOperators[i] = _activeOperators[last];
+        }
+        _activeOperators.pop();
+        for (uint256 i = 0; i < _settlementIds.length; ++i) {
+            _licences[operator][_settlementIds[i]] = Settlement.wrap(0);
         }
     }
 

@@ -7,6 +7,8 @@ import {SCOPE_TRANSFER} from "../types/Account.sol";
 import {Money} from "../types/Book.sol";
 import {HOLDER_LOCK, HOLDER_SOLD, Holder} from "../types/Holder.sol";
 import {OperatorState, Parcel} from "../types/Receivable.sol";
+import {Settlement} from "../types/Settlement.sol";
+import {State} from "../types/State.sol";
 import {Units} from "./Units.sol";
 
 /// @title Units that wait for a sale to be done, that come back after one, and consent to receive some
@@ -28,9 +30,9 @@ abstract contract Custody is Units, IReceivablesExtension {
     function sendBack(bytes32 id, address from, address to, uint64 units) external onlyOperator {
         PARTICIPANTS.checkNotSuspended(from);
         PARTICIPANTS.checkNotSuspended(to);
-        _checkTransferable(id, _book.states[id].load());
-        _checkFree(id, from, units);
-        _move(id, from, to, units, 0);
+        State state = _book.states[id].load();
+        _checkTransferable(id, state);
+        _move(id, state.isAccounted(), from, to, units, 0, 0);
         // Recourse on one sale takes nothing from that on another.
         _uncount(id, from, units);
 
@@ -41,6 +43,7 @@ abstract contract Custody is Units, IReceivablesExtension {
     function lock(Parcel calldata parcel, address from, address lockAccount, bool acceptDispute)
         external
         onlyActiveOperator
+        returns (Settlement currency)
     {
         bytes32 id = parcel.id;
         PARTICIPANTS.checkNotSuspended(from);
@@ -48,8 +51,9 @@ abstract contract Custody is Units, IReceivablesExtension {
         if (holder.units() != 0 || PARTICIPANTS.account(lockAccount).payout != address(0)) {
             revert NotALock(lockAccount);
         }
-        _checkParcel(parcel, from, acceptDispute);
-        _move(id, from, lockAccount, parcel.units, HOLDER_LOCK);
+        State state = _checkParcel(id, parcel.units, parcel.minUnpaid, acceptDispute);
+        currency = _settlements[state.currency()];
+        _give(id, state, from, lockAccount, parcel.units, currency, HOLDER_LOCK);
 
         emit Locked(id, from, lockAccount, parcel.units);
         emit IERC1155.TransferSingle(msg.sender, from, lockAccount, uint256(id), parcel.units);
@@ -64,7 +68,8 @@ abstract contract Custody is Units, IReceivablesExtension {
         if (sold) PARTICIPANTS.checkNotSuspended(to);
         Holder holder = _book.holders[id][lockAccount].load();
         if (holder.flags() & HOLDER_LOCK == 0) revert NotALock(lockAccount);
-        sent = _move(id, lockAccount, to, holder.units(), sold ? HOLDER_SOLD : 0);
+        bool accounted = _book.states[id].load().isAccounted();
+        sent = _move(id, accounted, lockAccount, to, holder.units(), 0, sold ? HOLDER_SOLD : 0);
         // Counted when they were locked, if they had been bought.
         if (!sold && holder.flags() & HOLDER_SOLD != 0) _uncount(id, to, holder.units());
         Money memory money = _book.money[id][lockAccount];
@@ -81,7 +86,7 @@ abstract contract Custody is Units, IReceivablesExtension {
 
     /// @inheritdoc IReceivablesExtension
     function freeUnits(bytes32 id, address account) external view returns (uint64) {
-        return _free(id, account);
+        return _free(id, account, _book.holders[id][account].load());
     }
 
     /// @inheritdoc IReceivablesExtension

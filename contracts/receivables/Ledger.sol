@@ -30,6 +30,9 @@ abstract contract Ledger is IReceivablesEvents, AccessManaged, Signers {
     uint32[] internal _settlementIds;
     mapping(address operator => OperatorState) internal _operators;
     bool internal _paused;
+    /// The currencies once more for each active operator, so that one read says that it is one, and what it may sell in.
+    mapping(address operator => mapping(uint32 id => Settlement)) internal _licences;
+    address[] internal _activeOperators;
 
     constructor(address manager, IParticipants participants, IFingerprints fingerprints)
         AccessManaged(manager)

@@ -3,7 +3,9 @@ pragma solidity ^0.8.24;
 
 import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
+import {IParticipants} from "../interfaces/IParticipants.sol";
 import {IReceivablesCore} from "../interfaces/IReceivablesCore.sol";
+import {SIDES_BUYER, SIDES_CURRENCY, SIDES_SELLER, Sides} from "../types/Account.sol";
 import {HOLDER_SOLD} from "../types/Holder.sol";
 import {Parcel} from "../types/Receivable.sol";
 import {State} from "../types/State.sol";
@@ -49,22 +51,21 @@ abstract contract Title is Units, IReceivablesCore {
     /* BY OPERATORS */
 
     /// @inheritdoc IReceivablesCore
-    function sell(Parcel[] calldata parcels, address from, address to, bool acceptDispute)
+    function sell(Sides calldata sides, bool acceptDispute, Parcel[] calldata parcels)
         external
-        onlyActiveOperator
-        returns (uint64[] memory sent, Settlement currency)
+        returns (address payout, Settlement currency, uint64[] memory sent)
     {
-        PARTICIPANTS.checkMove(from, to);
-        uint256 count = parcels.length;
-        sent = new uint64[](count);
-        for (uint256 i = 0; i < count; ++i) {
-            Parcel calldata parcel = parcels[i];
-            Settlement its = _checkParcel(parcel, from, acceptDispute);
-            if (i == 0) currency = its;
-            else if (its.token() != currency.token()) revert ArgumentInvalid();
-            sent[i] = _move(parcel.id, from, to, parcel.units, HOLDER_SOLD);
-            emit TransferSingle(msg.sender, from, to, uint256(parcel.id), parcel.units);
+        currency = _licences[msg.sender][uint32(sides.wordAt(SIDES_CURRENCY))];
+        // A currency that is not known is no receivable's.
+        if (Settlement.unwrap(currency) == 0) _checkActiveOperator();
+        payout = _authoriseSale(sides);
+        for (uint256 i = 0; i < parcels.length; ++i) {
+            uint64 before = _sell(parcels[i], sides, currency, acceptDispute);
+            if (before == 0) continue;
+            if (sent.length == 0) sent = new uint64[](parcels.length);
+            sent[i] = before;
         }
+        _return(payout, currency, sent);
     }
 
     /* QUESTIONS */
@@ -104,8 +105,50 @@ abstract contract Title is Units, IReceivablesCore {
         bool open = PARTICIPANTS.authoriseTransfer(from, _signer(), _cosigner(), currency, units, to);
         if (!open) _useReceipt(id, to, units);
         _checkTransferable(id, state);
-        _checkPart(id, from, units, _settlements[currency]);
-        _move(id, from, to, units, 0);
+        _give(id, state, from, to, units, _settlements[currency], 0);
+    }
+
+    function _sell(Parcel calldata parcel, Sides calldata sides, Settlement currency, bool acceptDispute)
+        private
+        returns (uint64 sent)
+    {
+        (bytes32 id, uint256 units, uint256 minUnpaid) = parcel.words();
+        State state = _checkParcel(id, units, minUnpaid, acceptDispute);
+        if (state.currency() != sides.wordAt(SIDES_CURRENCY)) revert CurrencyDiffers(id);
+        (address from, address to) = (sides.addressAt(SIDES_SELLER), sides.addressAt(SIDES_BUYER));
+        sent = _give(id, state, from, to, units, currency, HOLDER_SOLD);
+        emit TransferSingle(msg.sender, from, to, uint256(id), units);
+    }
+
+    /// Ends the call with the answer of `sell`, whose words are in range already.
+    function _return(address payout, Settlement currency, uint64[] memory sent) private pure {
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, payout)
+            mstore(add(data, 0x20), currency)
+            mstore(add(data, 0x40), 0x60)
+            let size := shl(5, add(mload(sent), 1))
+            for { let at := 0 } lt(at, size) { at := add(at, 0x20) } {
+                mstore(add(add(data, 0x60), at), mload(add(sent, at)))
+            }
+            return(data, add(0x60, size))
+        }
+    }
+
+    /// `IParticipants.authoriseSale`, with the sides passed on as they came.
+    function _authoriseSale(Sides calldata sides) private view returns (address payout) {
+        IParticipants participants = PARTICIPANTS;
+        bytes32 selector = IParticipants.authoriseSale.selector;
+        assembly ("memory-safe") {
+            let data := mload(0x40)
+            mstore(data, selector)
+            calldatacopy(add(data, 0x04), sides, 0x120)
+            if iszero(staticcall(gas(), participants, data, 0x124, 0x00, 0x20)) {
+                returndatacopy(data, 0, returndatasize())
+                revert(data, returndatasize())
+            }
+            payout := mload(0x00)
+        }
     }
 
     function _useReceipt(bytes32 id, address to, uint64 units) private {

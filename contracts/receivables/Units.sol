@@ -3,31 +3,36 @@ pragma solidity ^0.8.24;
 
 import {Accounting} from "../libraries/Accounting.sol";
 import {CLOSED_BY_PAUSE, Settlement} from "../types/Settlement.sol";
-import {HOLDER_MARKED, HOLDER_SOLD, Holder} from "../types/Holder.sol";
+import {HOLDER_MARKED, HOLDER_SOLD, Holder, HolderSlot} from "../types/Holder.sol";
 import {OperatorState, Parcel, Status} from "../types/Receivable.sol";
-import {STATE_LOT, State} from "../types/State.sol";
+import {STATE_ACCOUNTED, STATE_LOT, State} from "../types/State.sol";
 import {Ledger} from "./Ledger.sol";
 
 /// @title How units move, whoever asks
 abstract contract Units is Ledger {
     modifier onlyActiveOperator() {
-        if (_operators[msg.sender] != OperatorState.Active) revert NotOperator(msg.sender);
+        _checkActiveOperator();
         _;
     }
 
-    function _checkParcel(Parcel calldata parcel, address from, bool acceptDispute)
+    /// Checks the state a buyer bound its offer to.
+    function _checkParcel(bytes32 id, uint256 units, uint256 minUnpaid, bool acceptDispute)
         internal
         view
-        returns (Settlement currency)
+        returns (State state)
     {
-        bytes32 id = parcel.id;
-        State state = _book.states[id].load();
-        if (state.openDisputes() != 0 && !acceptDispute) revert UnderDispute(id);
-        _checkTransferable(id, state);
-        currency = _settlements[state.currency()];
-        _checkPart(id, from, parcel.units, currency);
-        uint64 unpaid = Accounting.carried(_book, id, parcel.units);
-        if (unpaid < parcel.minUnpaid) revert PaidSince(id, unpaid, parcel.minUnpaid);
+        state = _book.states[id].load();
+        uint256 unpaid = units;
+        if (!state.isPlain()) {
+            if (state.openDisputes() != 0 && !acceptDispute) revert UnderDispute(id);
+            _checkTransferable(id, state);
+            unpaid = Accounting.carried(_book, id, uint64(units));
+        }
+        if (unpaid < minUnpaid) revert PaidSince(id, uint64(unpaid), uint64(minUnpaid));
+    }
+
+    function _checkActiveOperator() internal view {
+        if (_operators[msg.sender] != OperatorState.Active) revert NotOperator(msg.sender);
     }
 
     function _checkTransferable(bytes32 id, State state) internal pure {
@@ -35,49 +40,72 @@ abstract contract Units is Ledger {
         if (state.flags() & STATE_LOT != 0) revert LotNotTransferable(id);
     }
 
-    /// New business must not be paused, and a part must be at least the currency's minimum; all that is free may go.
-    function _checkPart(bytes32 id, address from, uint64 units, Settlement currency) internal view {
+    /// Moves units as new business, which must not be paused.
+    /// @return sent The receiver's count of units sent before.
+    function _give(
+        bytes32 id,
+        State state,
+        address from,
+        address to,
+        uint256 units,
+        Settlement currency,
+        uint32 mark
+    ) internal returns (uint64 sent) {
         if (currency.closed() & CLOSED_BY_PAUSE != 0) revert NewBusinessPaused();
-        uint64 free = _checkFree(id, from, units);
-        if (units != free && units < currency.minimum()) revert BelowMinimum(units, currency.minimum());
+        return _move(id, state.isAccounted(), from, to, units, currency.minimum(), mark);
     }
 
-    function _checkFree(bytes32 id, address from, uint64 units) internal view returns (uint64 free) {
-        free = _free(id, from);
-        if (units > free) revert NotEnoughUnits(id, from, free, units);
-        if (units == 0) revert ArgumentInvalid();
+    /// Moves units that are free. What went through a sale stays marked so, with whatever it is mixed with.
+    /// @param minimum The smallest part; all that is free may go.
+    /// @return sent The receiver's count of units sent before.
+    function _move(
+        bytes32 id,
+        bool accounted,
+        address from,
+        address to,
+        uint256 units,
+        uint64 minimum,
+        uint32 mark
+    ) internal returns (uint64 sent) {
+        if (accounted) {
+            Accounting.count(_book, id, from);
+            Accounting.count(_book, id, to);
+        }
+        mapping(address account => HolderSlot) storage holders = _book.holders[id];
+        HolderSlot storage slot = holders[from];
+        Holder holder = slot.load();
+        if (!holder.isAll(units)) _checkPart(id, from, holder, units, minimum);
+        if (from == to) return holder.sent();
+        if (holder.has(HOLDER_SOLD)) {
+            mark |= HOLDER_SOLD;
+            holder = holder.withSent(_added(holder.sent(), uint64(units)));
+        }
+        holder = holder.minus(units);
+        slot.store(holder);
+        if (accounted && holder.units() == 0) Accounting.sweep(_book, id, from);
+
+        slot = holders[to];
+        holder = slot.load();
+        slot.store(holder.plus(units).withFlag(mark));
+        return holder.sent();
     }
 
     /// Units that the account may part with.
-    function _free(bytes32 id, address account) internal view returns (uint64) {
-        Holder holder = _book.holders[id][account].load();
+    function _free(bytes32 id, address account, Holder holder) internal view returns (uint64) {
         if (holder.flags() & HOLDER_MARKED == 0) return holder.units();
         return holder.units() - _book.rare[id][account].marked;
     }
 
-    /// Moves units; the caller checked that they are free. What went through a sale stays marked so, with whatever it is
-    /// mixed with.
-    /// @return sent The receiver's count of units sent before.
-    function _move(bytes32 id, address from, address to, uint64 units, uint32 mark)
-        internal
-        returns (uint64 sent)
-    {
-        Accounting.count(_book, id, from);
-        Holder holder = _book.holders[id][from].load();
-        if (from == to) return holder.sent();
-        Accounting.count(_book, id, to);
-        mark |= holder.flags() & HOLDER_SOLD;
-        if (holder.flags() & HOLDER_SOLD != 0) {
-            uint64 room = type(uint64).max - holder.sent();
-            holder = holder.withSent(holder.sent() + (units < room ? units : room));
-        }
-        _book.holders[id][from].store(holder.withUnits(holder.units() - units));
+    function _checkPart(bytes32 id, address from, Holder holder, uint256 units, uint64 minimum) private view {
+        uint64 free = _free(id, from, holder);
+        if (units > free) revert NotEnoughUnits(id, from, free, uint64(units));
+        if (units == 0) revert ArgumentInvalid();
+        if (units < minimum && units != free) revert BelowMinimum(uint64(units), minimum);
+    }
 
-        if (holder.units() == units) Accounting.sweep(_book, id, from);
-
-        holder = _book.holders[id][to].load();
-        sent = holder.sent();
-        holder = holder.withUnits(holder.units() + units);
-        _book.holders[id][to].store(holder.withFlags(holder.flags() | mark));
+    /// The count of units sent stops at its largest value.
+    function _added(uint64 sent, uint64 units) private pure returns (uint64) {
+        uint64 room = type(uint64).max - sent;
+        return sent + (units < room ? units : room);
     }
 }

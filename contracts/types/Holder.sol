@@ -56,6 +56,33 @@ library HolderWord {
         return uint32(Holder.unwrap(self) >> 224);
     }
 
+    /// Fewer units; the caller checked that there are so many.
+    function minus(Holder self, uint256 value) internal pure returns (Holder) {
+        unchecked {
+            return Holder.wrap(Holder.unwrap(self) - value);
+        }
+    }
+
+    /// More units; the units of a receivable fit 64 bits together.
+    function plus(Holder self, uint256 value) internal pure returns (Holder) {
+        unchecked {
+            return Holder.wrap(Holder.unwrap(self) + value);
+        }
+    }
+
+    function has(Holder self, uint32 flag) internal pure returns (bool) {
+        return Holder.unwrap(self) & (uint256(flag) << 224) != 0;
+    }
+
+    /// Whether so many units are all of its units, none of them marked as written off.
+    function isAll(Holder self, uint256 value) internal pure returns (bool) {
+        return value != 0 && uint64(Holder.unwrap(self)) == value && !self.has(HOLDER_MARKED);
+    }
+
+    function withFlag(Holder self, uint32 flag) internal pure returns (Holder) {
+        return Holder.wrap(Holder.unwrap(self) | (uint256(flag) << 224));
+    }
+
     function withUnits(Holder self, uint64 value) internal pure returns (Holder) {
         return Holder.wrap((Holder.unwrap(self) & ~(uint256(type(uint64).max))) | (uint256(value)));
     }

@@ -128,3 +128,14 @@ struct Parcel {
     /// The least share of the unpaid amount these units must still carry, minor units.
     uint64 minUnpaid;
 }
+
+using {words} for Parcel global;
+
+/// @notice The members as they stand in calldata; whoever uses them checks their range.
+function words(Parcel calldata parcel) pure returns (bytes32 id, uint256 units, uint256 minUnpaid) {
+    assembly ("memory-safe") {
+        id := calldataload(parcel)
+        units := calldataload(add(parcel, 0x20))
+        minUnpaid := calldataload(add(parcel, 0x40))
+    }
+}

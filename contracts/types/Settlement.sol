@@ -44,6 +44,18 @@ library SettlementWord {
         return bytes3(uint24(Settlement.unwrap(self) >> 160));
     }
 
+    /// Whether this is the token's currency, and open for new business.
+    function isOpenIn(Settlement self, address token_) internal pure returns (bool) {
+        uint256 asked = type(uint160).max | (uint256(type(uint8).max) << 192);
+        return Settlement.unwrap(self) & asked == uint160(token_);
+    }
+
+    /// Token units in a minor unit.
+    function scale(Settlement self) internal pure returns (uint256) {
+        uint8 exponent_ = self.exponent();
+        return exponent_ == 0 ? 1 : 10 ** exponent_;
+    }
+
     function exponent(Settlement self) internal pure returns (uint8) {
         return uint8(Settlement.unwrap(self) >> 184);
     }

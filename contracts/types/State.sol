@@ -71,6 +71,17 @@ library StateWord {
         return Status(uint8(State.unwrap(self)));
     }
 
+    /// Whether it is confirmed, all of it unpaid, transferable, and not under dispute.
+    function isPlain(State self) internal pure returns (bool) {
+        uint256 asked = 0xff | (uint256(STATE_ACCOUNTED | STATE_LOT) << 8) | (0xff << 24);
+        return State.unwrap(self) & asked == uint256(Status.Confirmed);
+    }
+
+    /// Whether totals and pots are in use.
+    function isAccounted(State self) internal pure returns (bool) {
+        return State.unwrap(self) & (uint256(STATE_ACCOUNTED) << 8) != 0;
+    }
+
     function flags(State self) internal pure returns (uint8) {
         return uint8(State.unwrap(self) >> 8);
     }

@@ -107,7 +107,9 @@ def market_contracts() -> Contracts:
         "allowReceipt(bytes32 id,address account,uint64 units)",
     )
     financing = abi(
-        _RELAY, "accept(Offer offer,uint64 minPrice,bytes signature,bytes cosignature,bytes permit)"
+        _RELAY,
+        "accept(Offer offer,uint64 minPrice,bytes signature)",
+        "acceptWith(Offer offer,uint64 minPrice,bytes signature,bytes cosignature,bytes permit)",
     )
     participants = abi(_RELAY, "setStandingConsent(address account,bool open)")
     made = [

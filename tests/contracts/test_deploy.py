@@ -1,6 +1,7 @@
 """The deployment and admission scripts on a fresh chain: what is missing is done, and nothing twice."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import brownie
@@ -100,6 +101,36 @@ def test_a_public_ledger_is_not_replaced_in_passing(opened: Callable[[], Session
         patch.setenv("KEYS", str(opened().network.keys))
         with pytest.raises(ScriptError, match="not replaced in passing"):
             deploy(ledger)
+    assert sent(opened()) == before
+
+
+def test_no_test_chain_s_settings_where_there_is_money(opened: Callable[[], Session]) -> None:
+    ledger = opened()
+    ledger.network = Network("public", "remote", 1, "a chain with real money")
+    before = sent(opened())
+    with pytest.raises(ScriptError, match=r"role_delays\.steward is zero"):
+        deploy(ledger)
+    assert sent(opened()) == before
+
+
+def test_a_ledger_whose_roles_must_wait(opened: Callable[[], Session], tmp_path: Path) -> None:
+    ledger = opened()
+    ledger.record = Record(tmp_path / "deployment.json", ledger.network.chain_id)
+    steps = ledger.settings["role_delays"]
+    ledger.settings["role_delays"] = dict.fromkeys(steps, 86_400) | {"guardian": 0}
+    ledger.settings["roles"] = ledger.settings["roles"] | {"administrator": ledger.address("supervisor")}
+    deploy(ledger)
+    receivables, governance = ledger.contract("Receivables"), ledger.contract("Governance")
+    steward = {"from": ledger.key("deployer")}
+    with brownie.reverts():
+        receivables.setOperator(brownie.accounts[1], plan.ACTIVE, steward)
+    with brownie.reverts():
+        governance.grantRole(3, brownie.accounts[1], 0, steward)
+    receivables.pause(steward)
+    assert governance.hasRole(0, ledger.address("supervisor")) == (True, 86_400)
+    assert governance.hasRole(0, ledger.address("deployer")) == (False, 0)
+    before = sent(opened())
+    deploy(ledger)
     assert sent(opened()) == before
 
 

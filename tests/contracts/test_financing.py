@@ -51,7 +51,7 @@ def signature_of(ledger: Ledger, offer: dict[str, Any], by: Actor | None = None,
 
 
 def permit_for(ledger: Ledger, amount: int) -> bytes:
-    """The bank's ERC-2612 permit of that many minor units, packed as `accept` takes it."""
+    """The bank's ERC-2612 permit of that many minor units, packed as `acceptWith` takes it."""
     owner, deadline = ledger.bank.key, brownie.chain.time() + DAY
     message = {
         "owner": owner.address,
@@ -68,7 +68,7 @@ def permit_for(ledger: Ledger, amount: int) -> bytes:
 def accept(ledger: Ledger, offer: dict[str, Any], least: int = 0, permit: bytes | None = None) -> Any:
     signature = signature_of(ledger, offer)
     paid = permit_for(ledger, offer["price"]) if permit is None else permit
-    return ledger.financing.accept(values(offer), least, signature, NOTHING, paid, ledger.supplier.sends)
+    return ledger.financing.acceptWith(values(offer), least, signature, NOTHING, paid, ledger.supplier.sends)
 
 
 @pytest.mark.main_path
@@ -138,7 +138,7 @@ def test_what_the_buyer_did_not_sign_is_refused(ledger: Ledger) -> None:
     elsewhere = signature_of(ledger, offer, chain_id=brownie.chain.id + 1)
     for shown, signature in ((dearer, signature_of(ledger, offer)), (offer, elsewhere)):
         with refused("SignatureInvalid"):
-            ledger.financing.accept(values(shown), 0, signature, NOTHING, permit, ledger.supplier.sends)
+            ledger.financing.acceptWith(values(shown), 0, signature, NOTHING, permit, ledger.supplier.sends)
 
 
 def test_the_seller_gets_no_less_than_it_asked_and_nobody_sells_for_it(ledger: Ledger) -> None:
@@ -147,9 +147,7 @@ def test_the_seller_gets_no_less_than_it_asked_and_nobody_sells_for_it(ledger: L
     with refused("PriceTooLow"):
         accept(ledger, offer, least=PRICE + 1)
     with refused("NotAuthorised"):
-        ledger.financing.accept(
-            values(offer), 0, signature_of(ledger, offer), NOTHING, NOTHING, ledger.other_bank.sends
-        )
+        ledger.financing.accept(values(offer), 0, signature_of(ledger, offer), ledger.other_bank.sends)
 
 
 def test_an_offer_is_bound_to_the_state_it_saw(ledger: Ledger) -> None:

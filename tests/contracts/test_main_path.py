@@ -130,7 +130,7 @@ def test_a_claim_from_issue_to_collection_by_signed_actions_alone(ledger: Simple
     funded, balance, _, needed = ledger.financing.isFunded(offer)
     assert (funded, int(balance), int(needed)) == (True, FACE * 10**4, PRICE * 10**4)
     signature = bank.signature(ledger.financing.offerDigest(offer))
-    supplier.does(ledger.financing, "accept", offer, PRICE, signature, b"", b"")
+    supplier.does(ledger.financing, "accept", offer, PRICE, signature)
     assert ledger.euro.balanceOf(supplier.payout) == PRICE * 10**4
     assert ledger.receivables.balanceOf(bank.account, int(claim.hex(), 16)) == FACE
 
@@ -142,7 +142,7 @@ def test_a_claim_from_issue_to_collection_by_signed_actions_alone(ledger: Simple
     assert ledger.euro.balanceOf(bank.payout) == FACE * 10**4
     assert ledger.euro.balanceOf(ledger.receivables) == 0
     with brownie.reverts():
-        supplier.does(ledger.financing, "accept", offer, PRICE, signature, b"", b"")
+        supplier.does(ledger.financing, "accept", offer, PRICE, signature)
 
 
 def test_the_log_takes_the_proofs_of_our_own_tree_and_no_others(ledger: SimpleNamespace) -> None:

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {IFinancing} from "../../../contracts/interfaces/IFinancing.sol";
 import {IFingerprints} from "../../../contracts/interfaces/IFingerprints.sol";
 import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
-import {Offer, Recourse} from "../../../contracts/types/Sale.sol";
+import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
+import {TestCurrency} from "../../../contracts/mocks/TestCurrency.sol";
+import {OperatorState} from "../../../contracts/types/Receivable.sol";
+import {Facts, Offer, Recourse} from "../../../contracts/types/Sale.sol";
 import {Terms} from "../../../contracts/types/Terms.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {vm} from "./Vm.sol";
@@ -191,5 +195,140 @@ contract AttacksTest is LedgerTest {
         (twice[0], twice[1]) = (bytes32("new"), bytes32("new"));
         vm.expectPartialRevert(IFingerprints.FingerprintAlreadyTaken.selector);
         fingerprints.replace(debtor.account, keys, "old", twice, keySet, "id");
+    }
+
+    /// Facts that nobody recorded, brought along by the seller, must not talk a credit note away.
+    function test_Reserve_WithFactsMadeUp_IsNotKeptFromTheBuyer() public {
+        Terms memory terms = _terms();
+        bytes32 id = _issueAndConfirm(terms);
+        Offer memory offer = _offerWithReserve(id, FACE);
+        _creditNote(terms, id, 3_000_00);
+        Facts memory made;
+        made.reduced = new uint64[](1);
+        made.reduced[0] = 3_000_00;
+        bytes32 sale = financing.offerDigest(offer);
+        vm.expectRevert(abi.encodeWithSelector(IFinancing.FactsMismatch.selector, sale));
+        financing.releaseReserve(offer, made, supplier.account);
+        made.sent = new uint64[](1);
+        vm.expectRevert(abi.encodeWithSelector(IFinancing.FactsMismatch.selector, sale));
+        financing.releaseReserve(offer, made, supplier.account);
+        made.reduced = new uint64[](0);
+        vm.expectRevert(abi.encodeWithSelector(IFinancing.FactsMismatch.selector, sale));
+        financing.recourseQuote(offer, 0, made);
+
+        uint256 before = euro.balanceOf(bank.payout);
+        financing.releaseReserve(offer, _noFacts(), bank.account);
+        assertEq(euro.balanceOf(bank.payout) - before, 3_000_00, "made good");
+    }
+
+    /// Anybody may release any reserve; the younger sale's, released first, must not use up the older's notes.
+    function test_Reserve_OfAYoungerSaleReleasedFirst_LeavesTheOldersNotes() public {
+        Terms memory terms = _terms();
+        bytes32 id = _issueAndConfirm(terms);
+        Offer memory older = _offerWithReserve(id, PART);
+        _accept(supplier, otherBank, _offerOf(supplier, otherBank, id, PART, PART));
+        _creditNote(terms, id, 1_000_00);
+        Offer memory younger = _offerOf(otherBank, bank, id, PART / 2, PART / 2);
+        younger.parcels[0].minUnpaid = PART / 4;
+        younger.reserve = 10_000_00;
+        Facts memory facts;
+        (facts.sent, facts.reduced) = (new uint64[](1), new uint64[](1));
+        facts.reduced[0] = receivables.holding(id, bank.account).reduced;
+        _accept(otherBank, bank, younger);
+        _creditNote(terms, id, 500_00);
+
+        uint256 before = euro.balanceOf(bank.payout);
+        financing.releaseReserve(younger, facts, bank.account);
+        assertEq(euro.balanceOf(bank.payout) - before, 500_00, "the note after it");
+        financing.releaseReserve(older, _noFacts(), bank.account);
+        assertEq(euro.balanceOf(bank.payout) - before, 1_500_00, "each note once");
+        vm.expectPartialRevert(IFinancing.ReserveNotDue.selector);
+        financing.releaseReserve(younger, facts, bank.account);
+    }
+
+    /// A key that may sell little in one currency must not sell a claim in it "against cash" in another.
+    function test_Lock_AgainstCashInAnotherCurrency_ByPassesNoLimit() public {
+        TestCurrency yuan = new TestCurrency("Test yuan", "tCNY", 2);
+        receivables.admitCurrency(address(yuan), "CNY", 2, 1);
+        Offer memory offer = _offer(_claim());
+        offer.token = address(yuan);
+        offer.lockTime = 1 days;
+        bytes memory signature = _signed(bank, offer);
+        vm.prank(supplier.signer);
+        vm.expectRevert(abi.encodeWithSelector(IFinancing.TokenNotOpen.selector, address(yuan)));
+        financing.accept(offer, 0, signature);
+    }
+
+    /// A token that looks like an admitted one to whoever reads the end of its address.
+    function test_Accept_InATokenThatEndsAsAnAdmittedOne() public {
+        Offer memory offer = _offer(_claim());
+        offer.token = address(uint160(address(euro)) ^ (1 << 159));
+        bytes memory signature = _signed(bank, offer);
+        vm.prank(supplier.signer);
+        vm.expectRevert(abi.encodeWithSelector(IFinancing.TokenNotOpen.selector, offer.token));
+        financing.accept(offer, 0, signature);
+    }
+
+    /// What an operator may sell in is kept apart from the currencies, and must never be anything else.
+    function test_Operators_SeeEachChangeOfACurrency() public {
+        bytes32 id = _claim();
+        Offer memory offer = _offer(id);
+        bytes memory signature = _signed(bank, offer);
+        (uint32 currency,) = receivables.currencyOf(address(euro));
+
+        receivables.pause();
+        _expectAcceptReverts(offer, signature, abi.encodeWithSelector(IReceivablesEvents.NewBusinessPaused.selector));
+        receivables.unpause();
+        receivables.setCurrency(currency, false, 1, 180);
+        bytes memory closed = abi.encodeWithSelector(IFinancing.TokenNotOpen.selector, address(euro));
+        _expectAcceptReverts(offer, signature, closed);
+        receivables.setOperator(address(financing), OperatorState.WindingDown);
+        bytes memory none = abi.encodeWithSelector(IReceivablesEvents.NotOperator.selector, address(financing));
+        _expectAcceptReverts(offer, signature, none);
+        receivables.setCurrency(currency, true, 1, 180);
+        _expectAcceptReverts(offer, signature, none);
+        receivables.setOperator(address(this), OperatorState.Active);
+        receivables.setOperator(address(financing), OperatorState.Active);
+        receivables.setOperator(address(this), OperatorState.None);
+        receivables.setCurrency(currency, true, uint40(FACE), 180);
+        Offer memory part = _offerOf(supplier, bank, id, PART, PART);
+        bytes memory partly = _signed(bank, part);
+        bytes memory small = abi.encodeWithSelector(IReceivablesEvents.BelowMinimum.selector, PART, FACE);
+        _expectAcceptReverts(part, partly, small);
+        receivables.setCurrency(currency, true, 1, 180);
+        vm.prank(supplier.signer);
+        financing.accept(offer, 0, signature);
+        assertEq(_units(bank, id), FACE, "sold");
+
+        TestCurrency yuan = new TestCurrency("Test yuan", "tCNY", 2);
+        receivables.admitCurrency(address(yuan), "CNY", 2, 1);
+        _fund(bank, yuan);
+        Terms memory terms = _terms();
+        (terms.token, terms.currency) = (address(yuan), "CNY");
+        offer = _offer(_issueAndConfirm(terms));
+        offer.token = address(yuan);
+        _accept(supplier, bank, offer);
+    }
+
+    function _expectAcceptReverts(Offer memory offer, bytes memory signature, bytes memory reason) private {
+        vm.prank(supplier.signer);
+        vm.expectRevert(reason);
+        financing.accept(offer, 0, signature);
+    }
+
+    function _offerWithReserve(bytes32 id, uint64 units) private returns (Offer memory offer) {
+        offer = _offerOf(supplier, bank, id, units, units);
+        offer.reserve = 10_000_00;
+        _accept(supplier, bank, offer);
+    }
+
+    /// A credit note of that much on the bank's units, after whatever the supplier's own carry.
+    function _creditNote(Terms memory terms, bytes32 id, uint64 amount) private {
+        uint64 own = receivables.holding(id, supplier.account).unpaid;
+        bytes32 note = keccak256(abi.encode(id, amount));
+        vm.prank(supplier.signer);
+        receivables.issueCreditNote(terms, 0, amount + own, note);
+        vm.prank(bank.signer);
+        receivables.joinCreditNote(id, bank.account, note, amount);
     }
 }

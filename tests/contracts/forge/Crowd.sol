@@ -81,7 +81,7 @@ contract Crowd is LedgerTest {
         if (how % 3 == 1) offer.reserve = offer.price / 3;
         if (how % 3 == 2) offer.lockTime = uint32(bound(how, 1, 30 days));
         offer.acceptDispute = how % 5 == 0;
-        bytes memory call = abi.encodeCall(financing.accept, (offer, 0, _signed(buyer, offer), "", ""));
+        bytes memory call = abi.encodeCall(financing.accept, (offer, 0, _signed(buyer, offer)));
         if (_watch(_bit(who) | _bit(to), seller.signer, address(financing), call)) {
             _sales.push(abi.encode(offer));
         }
@@ -202,7 +202,7 @@ contract Crowd is LedgerTest {
         bytes memory call;
         how = bound(how, 0, 8);
         if (how == 0) call = abi.encodeCall(receivables.transfer, (id, victim.account, gain, parcel.units));
-        if (how == 1) call = abi.encodeCall(receivables.sell, (parcels, victim.account, gain, true));
+        if (how == 1) call = _saleOf(victim, _actors[who % 5], parcels);
         if (how == 2) call = abi.encodeCall(receivables.sendBack, (id, victim.account, gain, parcel.units));
         if (how == 3) call = abi.encodeCall(receivables.lock, (parcel, victim.account, gain, true));
         if (how == 4) call = abi.encodeCall(receivables.redeem, (id, victim.account));
@@ -379,5 +379,13 @@ contract Crowd is LedgerTest {
             }
             return (lot, _claims[i]);
         }
+    }
+
+    function _saleOf(Actor memory seller, Actor memory buyer, Parcel[] memory parcels)
+        private
+        view
+        returns (bytes memory)
+    {
+        return abi.encodeCall(receivables.sell, (_sides(seller, buyer), true, parcels));
     }
 }

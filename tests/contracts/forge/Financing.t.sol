@@ -66,12 +66,12 @@ contract FinancingTest is LedgerTest {
                 IReceivablesEvents.NotEnoughUnits.selector, second, supplier.account, FACE / 4, FACE / 2
             )
         );
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
         assertEq(_units(supplier, first), FACE, "units of the first");
 
         _transfer(subSupplier, supplier, second, FACE / 4);
         vm.prank(supplier.signer);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
         assertEq(_units(bank, first), FACE, "units of the first");
         assertEq(_units(bank, second), FACE / 2, "units of the second");
     }
@@ -83,7 +83,7 @@ contract FinancingTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.SaleStatusIs.selector, sale, SaleStatus.Done));
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_AfterExpiry() public {
@@ -92,11 +92,11 @@ contract FinancingTest is LedgerTest {
         vm.warp(offer.expiry + 1);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.OfferExpired.selector, offer.expiry));
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
 
         vm.warp(offer.expiry);
         vm.prank(supplier.signer);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_BelowTheSellersLimit() public {
@@ -104,7 +104,7 @@ contract FinancingTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.PriceTooLow.selector, offer.price, offer.price + 1));
-        financing.accept(offer, offer.price + 1, signature, "", "");
+        financing.accept(offer, offer.price + 1, signature);
     }
 
     function test_Accept_OffersThatContradictThemselves() public {
@@ -127,19 +127,19 @@ contract FinancingTest is LedgerTest {
             bytes memory signature = _signed(bank, offer);
             vm.prank(supplier.signer);
             vm.expectRevert(IFinancing.OfferInvalid.selector);
-            financing.accept(offer, 0, signature, "", "");
+            financing.accept(offer, 0, signature);
         }
     }
 
     /// The members of an offer are read as they come; each that is out of its type's range is refused.
     function test_Accept_MembersOutOfRange(uint256 which, uint256 excess) public {
         Offer memory offer = _offer(_claim());
-        bytes memory callData = abi.encodeCall(IFinancing.accept, (offer, 0, _signed(bank, offer), "", ""));
+        bytes memory callData = abi.encodeCall(IFinancing.accept, (offer, 0, _signed(bank, offer)));
         uint8[12] memory words = [0, 1, 3, 4, 5, 6, 7, 8, 11, 12, 13, 4];
         uint8[12] memory bits = [160, 160, 160, 64, 64, 1, 64, 1, 32, 40, 160, 65];
         which = bound(which, 0, 11);
         excess = bound(excess, 1, type(uint256).max >> bits[which]) << bits[which];
-        uint256 offset = 4 + 32 + 5 * 32 + uint256(words[which]) * 32;
+        uint256 offset = 4 + 32 + 3 * 32 + uint256(words[which]) * 32;
         assembly ("memory-safe") {
             let place := add(callData, offset)
             mstore(place, or(mload(place), excess))
@@ -155,7 +155,7 @@ contract FinancingTest is LedgerTest {
         bytes memory signature = _signed(otherBank, offer);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_WhateverIsChangedInTheOffer(uint256 member, uint64 value) public {
@@ -176,7 +176,7 @@ contract FinancingTest is LedgerTest {
         vm.assume(financing.offerDigest(offer) != digest);
         vm.prank(supplier.signer);
         (bool success,) =
-            address(financing).call(abi.encodeCall(IFinancing.accept, (offer, 0, signature, "", "")));
+            address(financing).call(abi.encodeCall(IFinancing.accept, (offer, 0, signature)));
         assertFalse(success, "settled on other terms than were signed");
     }
 
@@ -186,7 +186,7 @@ contract FinancingTest is LedgerTest {
         vm.chainId(block.chainid + 1);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_ByAStranger() public {
@@ -194,7 +194,7 @@ contract FinancingTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(stranger);
         vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_ForAnotherBuyersAccount() public {
@@ -203,7 +203,7 @@ contract FinancingTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_AboveTheBuyersLimit_NeedsASecondSigner() public {
@@ -227,20 +227,20 @@ contract FinancingTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(IParticipants.SecondSignerNeeded.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
 
         bytes memory second =
             abi.encodePacked(vm.addr(secondKey), _signature(0xbad, financing.offerDigest(offer)));
         vm.prank(supplier.signer);
         vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
-        financing.accept(offer, 0, signature, second, "");
+        financing.acceptWith(offer, 0, signature, second, "");
         vm.prank(supplier.signer);
         vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
-        financing.accept(offer, 0, signature, hex"01", "");
+        financing.acceptWith(offer, 0, signature, hex"01", "");
 
         second = abi.encodePacked(vm.addr(secondKey), _signature(secondKey, financing.offerDigest(offer)));
         vm.prank(supplier.signer);
-        financing.accept(offer, 0, signature, second, "");
+        financing.acceptWith(offer, 0, signature, second, "");
     }
 
     /// A key that may sell little cannot give much away for little.
@@ -262,17 +262,18 @@ contract FinancingTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(vm.addr(clerk));
         vm.expectPartialRevert(IParticipants.AboveLimit.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_InATokenThatDoesNotSettleTheClaims() public {
         AwkwardCurrency other = _awkward();
-        Offer memory offer = _offer(_claim());
+        bytes32 id = _claim();
+        Offer memory offer = _offer(id);
         offer.token = address(other);
         bytes memory signature = _signed(bank, offer);
         vm.prank(supplier.signer);
-        vm.expectRevert(abi.encodeWithSelector(IFinancing.TokenNotOpen.selector, address(other)));
-        financing.accept(offer, 0, signature, "", "");
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.CurrencyDiffers.selector, id));
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_InAClosedCurrency() public {
@@ -283,13 +284,13 @@ contract FinancingTest is LedgerTest {
         receivables.setCurrency(currency, false, 1, 180);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.TokenNotOpen.selector, address(euro)));
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
 
         offer.lockTime = 1 days;
         signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.TokenNotOpen.selector, address(euro)));
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_WhenFinancingIsNoLongerRecorded() public {
@@ -298,7 +299,7 @@ contract FinancingTest is LedgerTest {
         receivables.setOperator(address(financing), OperatorState.WindingDown);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.NotOperator.selector, address(financing)));
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_Accept_WithAPermit() public {
@@ -308,7 +309,7 @@ contract FinancingTest is LedgerTest {
         euro.approve(address(financing), 0);
         bytes memory permit = _permit(bank, offer.price);
         vm.prank(supplier.signer);
-        financing.accept(offer, 0, signature, "", permit);
+        financing.acceptWith(offer, 0, signature, "", permit);
         assertEq(_units(bank, offer.parcels[0].id), FACE, "units");
     }
 
@@ -321,7 +322,7 @@ contract FinancingTest is LedgerTest {
         vm.prank(stranger);
         euro.permit(bank.signer, address(financing), value, deadline, v, r, s);
         vm.prank(supplier.signer);
-        financing.accept(offer, 0, signature, "", permit);
+        financing.acceptWith(offer, 0, signature, "", permit);
         assertEq(_units(bank, offer.parcels[0].id), FACE, "units");
     }
 

@@ -15,7 +15,7 @@ contract FinancingOffersTest is LedgerTest {
     function test_Accept_Relayed() public {
         Offer memory offer = _offer(_claim());
         bytes memory callData =
-            abi.encodeCall(IFinancing.accept, (offer, offer.price, _signed(bank, offer), "", ""));
+            abi.encodeCall(IFinancing.accept, (offer, offer.price, _signed(bank, offer)));
         SignedAction memory action = _signAction(financing, supplier, callData, 0);
         bytes32 structHash = keccak256(
             abi.encode(
@@ -125,7 +125,7 @@ contract FinancingOffersTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.SaleStatusIs.selector, sale, SaleStatus.Cancelled));
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
         vm.prank(bank.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.SaleStatusIs.selector, sale, SaleStatus.Cancelled));
         financing.cancelOffer(offer);

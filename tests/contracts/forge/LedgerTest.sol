@@ -14,7 +14,7 @@ import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
 import {IReceivables} from "../../../contracts/interfaces/IReceivables.sol";
 import {ISignedActions, SignedAction} from "../../../contracts/interfaces/ISignedActions.sol";
 import {TestCurrency} from "../../../contracts/mocks/TestCurrency.sol";
-import {ROLE_DEBTOR, ROLE_FUNDER, ROLE_SUPPLIER} from "../../../contracts/types/Account.sol";
+import {ROLE_DEBTOR, ROLE_FUNDER, ROLE_SUPPLIER, Sides} from "../../../contracts/types/Account.sol";
 import {OperatorState, Parcel} from "../../../contracts/types/Receivable.sol";
 import {Facts, Offer, Recourse} from "../../../contracts/types/Sale.sol";
 import {Confirmation, PaymentOrder, Terms, Undertaking} from "../../../contracts/types/Terms.sol";
@@ -214,6 +214,13 @@ abstract contract LedgerTest is Test {
         offer.salt = ++_count;
     }
 
+    /// Both sides of a sale, each with its own key.
+    function _sides(Actor memory seller, Actor memory buyer) internal view returns (Sides memory sides) {
+        (sides.seller, sides.sellerSigner) = (seller.account, seller.signer);
+        (sides.buyer, sides.buyerSigner) = (buyer.account, buyer.signer);
+        (sides.currency,) = receivables.currencyOf(address(euro));
+    }
+
     function _signed(Actor memory buyer, Offer memory offer) internal view returns (bytes memory) {
         return _signature(buyer.key, financing.offerDigest(offer));
     }
@@ -224,7 +231,7 @@ abstract contract LedgerTest is Test {
     {
         bytes memory signature = _signed(buyer, offer);
         vm.prank(seller.signer);
-        return financing.accept(offer, 0, signature, "", "");
+        return financing.accept(offer, 0, signature);
     }
 
     /// Sells a whole receivable of the supplier to the bank.

@@ -40,7 +40,7 @@ contract PitfallsTest is LedgerTest {
             abi.encodeCall(receivables.pay, (id, FACE)),
             abi.encodeCall(receivables.redeem, (id, supplier.account)),
             abi.encodeCall(receivables.transfer, (id, supplier.account, bank.account, FACE)),
-            abi.encodeCall(receivables.sell, (parcels, supplier.account, bank.account, true)),
+            abi.encodeCall(receivables.sell, (_sides(supplier, bank), true, parcels)),
             abi.encodeCall(receivables.writeOff, (id, supplier.account)),
             abi.encodeCall(receivables.returnInterest, (terms, 0)),
             abi.encodeCall(receivables.endDispute, (terms, 0))
@@ -65,7 +65,7 @@ contract PitfallsTest is LedgerTest {
         bytes memory signature = _signed(otherBank, offer);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
 
         uint256 wallet = euro.balanceOf(bank.signer);
         _pay(otherBank, id, FACE);
@@ -103,7 +103,7 @@ contract PitfallsTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(IReceivablesEvents.NotEnoughUnits.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
 
         vm.prank(supplier.signer);
         (bool success,) = address(receivables)
@@ -128,7 +128,7 @@ contract PitfallsTest is LedgerTest {
             participants.suspend(accounts, "reason");
             vm.prank(supplier.signer);
             vm.expectRevert(abi.encodeWithSelector(IParticipants.Suspended.selector, sides[i]));
-            financing.accept(offer, 0, signature, "", "");
+            financing.accept(offer, 0, signature);
             participants.liftSuspension(accounts, "reason");
         }
     }
@@ -209,13 +209,13 @@ contract PitfallsTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(IFinancing.TokenDeliveredLess.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
 
         offer.reserve = offer.price;
         signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(IFinancing.TokenDeliveredLess.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
 
         vm.prank(debtor.signer);
         vm.expectPartialRevert(IReceivablesEvents.TokenShort.selector);
@@ -229,12 +229,12 @@ contract PitfallsTest is LedgerTest {
         _awkward.setAnswer(AwkwardCurrency.Answer.False);
         vm.prank(supplier.signer);
         vm.expectRevert();
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
         assertEq(_units(bank, offer.parcels[0].id), 0, "units");
 
         _awkward.setAnswer(AwkwardCurrency.Answer.Nothing);
         vm.prank(supplier.signer);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
         assertEq(_units(bank, offer.parcels[0].id), FACE, "units");
         assertEq(_awkward.balanceOf(supplier.payout), 1 + uint256(offer.price) * 1e4, "cash, 6 decimals");
     }
@@ -250,12 +250,12 @@ contract PitfallsTest is LedgerTest {
             abi.encodeCall(
                 financing.relay,
                 _signAction(
-                    financing, supplier, abi.encodeCall(financing.accept, (offer, 0, signature, "", "")), 0
+                    financing, supplier, abi.encodeCall(financing.accept, (offer, 0, signature)), 0
                 )
             )
         );
         vm.prank(supplier.signer);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
         assertFalse(_awkward.hookSucceeded(), "accepted again from within");
         assertEq(_units(bank, offer.parcels[0].id), FACE / 4, "units");
     }
@@ -310,7 +310,7 @@ contract PitfallsTest is LedgerTest {
         _redeem(supplier, id);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.PaidSince.selector, id, FACE / 2, FACE));
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     /// 11. And a cent paid by a spoiler does not void an offer that allows for it.
@@ -321,7 +321,7 @@ contract PitfallsTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         _pay(otherBank, id, 1);
         vm.prank(supplier.signer);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
         assertEq(_units(bank, id), FACE, "units");
     }
 
@@ -335,7 +335,7 @@ contract PitfallsTest is LedgerTest {
         receivables.dispute(terms, FACE / 4, "reason");
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.UnderDispute.selector, id));
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     /// 12. Unbounded loops: paying costs the same however many hold.

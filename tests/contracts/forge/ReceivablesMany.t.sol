@@ -146,7 +146,7 @@ contract ReceivablesManyTest is LedgerTest {
         bytes memory signature = _signed(bank, offer);
         vm.prank(supplier.signer);
         vm.expectRevert(IReceivablesEvents.ArgumentInvalid.selector);
-        financing.accept(offer, 0, signature, "", "");
+        financing.accept(offer, 0, signature);
     }
 
     function test_SupportsInterface() public view {

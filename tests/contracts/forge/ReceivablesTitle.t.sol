@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
 import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
-import {SCOPE_TRANSFER, UNLIMITED} from "../../../contracts/types/Account.sol";
+import {SCOPE_TRANSFER, Sides, UNLIMITED} from "../../../contracts/types/Account.sol";
 import {OperatorState, Parcel, Status} from "../../../contracts/types/Receivable.sol";
 import {Terms} from "../../../contracts/types/Terms.sol";
 import {LedgerTest} from "./LedgerTest.sol";
@@ -186,10 +186,11 @@ contract ReceivablesTitleTest is LedgerTest {
         bytes32 id = _claim();
         Parcel[] memory parcels = new Parcel[](1);
         parcels[0] = Parcel(id, 1, 0);
+        Sides memory sides = _sides(supplier, bank);
         bytes memory refused = abi.encodeWithSelector(IReceivablesEvents.NotOperator.selector, stranger);
         vm.prank(stranger);
         vm.expectRevert(refused);
-        receivables.sell(parcels, supplier.account, bank.account, true);
+        receivables.sell(sides, true, parcels);
         vm.prank(stranger);
         vm.expectRevert(refused);
         receivables.lock(parcels[0], supplier.account, LOCK, true);

@@ -177,6 +177,51 @@ contract SignedActionsTest is DiaryTest {
         _diary.relay(action);
     }
 
+    /// ERC-2098: r, and s with v in its highest bit.
+    function test_Relay_WithACompactSignature(uint256 page) public {
+        vm.assume(page < 13 || page > 15);
+        SignedAction memory action = _signed(abi.encodeCall(Diary.write, (page, "hello")), 0);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(ANNA_KEY, _diary.actionDigest(action));
+        bytes32 vs = bytes32(uint256(s) | uint256(v - 27) << 255);
+        action.signature = abi.encodePacked(r, bytes32(uint256(vs) ^ (1 << 255)));
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+
+        action.signature = abi.encodePacked(r, vs);
+        _diary.relay(action);
+        assertEq(_diary.author(), _anna, "author");
+        action.signature = abi.encodePacked(r, s, v);
+        vm.expectRevert(abi.encodeWithSelector(ISignedActions.NonceUsed.selector, _anna, 0));
+        _diary.relay(action);
+    }
+
+    function test_Relay_WithACompactMalleatedSignature() public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(ANNA_KEY, _diary.actionDigest(action));
+        uint256 order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141;
+        // The other s has no room for v: its highest bit is set, or it is above half the order.
+        action.signature = abi.encodePacked(r, bytes32(order - uint256(s)));
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+        action.signature = abi.encodePacked(r, bytes32((order - uint256(s)) | uint256(v == 27 ? 1 : 0) << 255));
+        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
+        _diary.relay(action);
+    }
+
+    /// What would be read from outside the call is refused before anything is hashed.
+    function test_Relay_WithMembersOutsideTheCall(uint256 member, uint256 place) public {
+        SignedAction memory action = _writing(7, "hello", 0);
+        bytes memory data = abi.encodeCall(ISignedActions.relay, (action));
+        member = bound(member, 4, 6);
+        place = bound(place, data.length, type(uint256).max);
+        assembly ("memory-safe") {
+            mstore(add(add(data, 0x44), mul(member, 0x20)), place)
+        }
+        (bool success, bytes memory reason) = address(_diary).call(data);
+        assertFalse(success, "relayed");
+        assertEq(reason.length, 0, "reason");
+    }
+
     function test_Relay_WithLessGasThanSigned() public {
         SignedAction memory action = _writing(7, "hello", 0);
         action.gasFloor = 1_000_000;
