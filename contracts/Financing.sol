@@ -3,7 +3,6 @@ pragma solidity ^0.8.24;
 
 import {SignedActions} from "./SignedActions.sol";
 import {RecourseClaims} from "./financing/RecourseClaims.sol";
-import {Reserves} from "./financing/Reserves.sol";
 import {Sales} from "./financing/Sales.sol";
 import {IParticipants} from "./interfaces/IParticipants.sol";
 import {IReceivables} from "./interfaces/IReceivables.sol";
@@ -19,7 +18,7 @@ import {
 
 /// @title Financing
 /// @dev See `IFinancing`. It holds no cash but reserves, and no claims at all.
-contract Financing is RecourseClaims, Reserves {
+contract Financing is RecourseClaims {
     /// Words of an offer in calldata, of a parcel, and where an offer says where its parcels are.
     uint256 private constant OFFER_SIZE = 15 * 32;
     uint256 private constant PARCEL_SIZE = 3 * 32;

@@ -7,11 +7,11 @@ import {IFinancing} from "../interfaces/IFinancing.sol";
 import {SCOPE_ADJUST, SCOPE_PAY} from "../types/Account.sol";
 import {Currency, Holding, Parcel, Phase} from "../types/Receivable.sol";
 import {SettlementWord} from "../types/Settlement.sol";
-import {Claim, DemandStatus, Facts, Offer, Recourse, SaleStatus} from "../types/Sale.sol";
-import {Sales} from "./Sales.sol";
+import {Claim, DemandStatus, Facts, Offer, Recourse, Reserve, SaleStatus} from "../types/Sale.sol";
+import {Reserves} from "./Reserves.sol";
 
 /// @title What the seller of a claim answers for
-abstract contract RecourseClaims is Sales {
+abstract contract RecourseClaims is Reserves {
     using SafeERC20 for IERC20;
 
     mapping(bytes32 sale => mapping(uint256 parcel => Claim)) private _claims;
@@ -51,18 +51,20 @@ abstract contract RecourseClaims is Sales {
         bytes32 sale = _requireParcel(offer, parcel);
         _requireDone(offer, facts);
         if (!_isTriggered(offer, sale, parcel, warranty)) revert NoRecourse(sale, parcel);
-        (uint64 units, uint64 price, uint64 fromReserve) = _quote(offer, sale, parcel, facts);
+        // Credit notes first: what they took comes out of the same deposit.
+        Reserve memory reserve = _divided(offer, sale, facts);
+        (uint64 units, uint64 price, uint64 fromReserve) = _quote(offer, parcel, facts, reserve.open);
         if (units == 0) revert NoRecourse(sale, parcel);
         if (price > maxPrice) revert RecoursePriceAbove(price, maxPrice);
-        (uint32 index, Currency memory currency) = RECEIVABLES.currencyOf(offer.token);
-        PARTICIPANTS.authorise(offer.seller, _signer(), _cosigner(), SCOPE_PAY, index, price);
+        uint8 exponent = _authorisePayment(offer, price);
 
         _claims[sale][parcel].performed = true;
-        if (fromReserve != 0) _reserves[sale].open -= fromReserve;
+        reserve.open -= fromReserve;
+        _reserves[sale] = reserve;
         emit RecoursePerformed(sale, parcel, warranty, units, price, fromReserve);
 
         RECEIVABLES.sendBack(offer.parcels[parcel].id, offer.buyer, offer.seller, units);
-        _payBuyer(offer, currency.exponent, price, fromReserve);
+        _payBuyer(offer, exponent, price, fromReserve);
     }
 
     /// @inheritdoc IFinancing
@@ -74,12 +76,18 @@ abstract contract RecourseClaims is Sales {
         bytes32 sale = _requireParcel(offer, parcel);
         _requireDone(offer, facts);
         if (_claims[sale][parcel].performed) return (0, 0, 0);
-        return _quote(offer, sale, parcel, facts);
+        return _quote(offer, parcel, facts, _openAfterNotes(offer, sale, facts));
     }
 
     /// @inheritdoc IFinancing
     function claimOf(bytes32 sale, uint256 parcel) external view returns (Claim memory) {
         return _claims[sale][parcel];
+    }
+
+    function _authorisePayment(Offer calldata offer, uint64 price) private view returns (uint8 exponent) {
+        (uint32 index, Currency memory currency) = RECEIVABLES.currencyOf(offer.token);
+        PARTICIPANTS.authorise(offer.seller, _signer(), _cosigner(), SCOPE_PAY, index, price);
+        return currency.exponent;
     }
 
     function _payBuyer(Offer calldata offer, uint8 exponent, uint64 price, uint64 fromReserve) private {
@@ -116,7 +124,7 @@ abstract contract RecourseClaims is Sales {
 
     /// The price is the agreed one for all that was unpaid at the sale, and falls with what was paid since. Rounded
     /// down; the reserve, which is a part of the price the buyer deposited, pays the same fraction of itself.
-    function _quote(Offer calldata offer, bytes32 sale, uint256 index, Facts calldata facts)
+    function _quote(Offer calldata offer, uint256 index, Facts calldata facts, uint64 open)
         private
         view
         returns (uint64 units, uint64 price, uint64 fromReserve)
@@ -134,7 +142,6 @@ abstract contract RecourseClaims is Sales {
         uint256 basis = _basis(offer);
         price = uint64(offer.repurchasePrice * unpaid / basis);
         uint256 deposit = offer.reserve * unpaid / basis;
-        uint64 open = _reserves[sale].open;
         fromReserve = deposit < open ? uint64(deposit) : open;
         if (fromReserve > price) fromReserve = price;
     }

@@ -24,8 +24,7 @@ abstract contract Reserves is Sales {
     /// @inheritdoc IFinancing
     function releaseReserve(Offer calldata offer, Facts calldata facts, address account) external {
         bytes32 sale = _requireDone(offer, facts);
-        Reserve memory reserve = _reserves[sale];
-        if (reserve.open != 0) _divide(offer, sale, facts, reserve);
+        Reserve memory reserve = _divided(offer, sale, facts);
 
         uint64 amount;
         if (account == offer.buyer) (amount, reserve.toBuyer) = (reserve.toBuyer, 0);
@@ -45,10 +44,13 @@ abstract contract Reserves is Sales {
         return _reserves[sale];
     }
 
-    /// Says what of the open reserve is whose by now.
-    function _divide(Offer calldata offer, bytes32 sale, Facts calldata facts, Reserve memory reserve)
-        private
+    /// The reserve, after saying what of the open part is whose by now. The caller stores it.
+    function _divided(Offer calldata offer, bytes32 sale, Facts calldata facts)
+        internal
+        returns (Reserve memory reserve)
     {
+        reserve = _reserves[sale];
+        if (reserve.open == 0) return reserve;
         (uint64 toBuyer, uint64 toSeller) = (reserve.toBuyer, reserve.toSeller);
         bool ended = true;
         bool lost;
@@ -70,7 +72,8 @@ abstract contract Reserves is Sales {
             else reserve.toSeller += reserve.open;
             reserve.open = 0;
         }
-        emit ReserveDue(sale, reserve.toBuyer - toBuyer, reserve.toSeller - toSeller);
+        (toBuyer, toSeller) = (reserve.toBuyer - toBuyer, reserve.toSeller - toSeller);
+        if (toBuyer != 0 || toSeller != 0) emit ReserveDue(sale, toBuyer, toSeller);
     }
 
     /// What credit notes took from the buyer's units since the sale and no reserve made good yet, up to `most`; and how
@@ -91,6 +94,22 @@ abstract contract Reserves is Sales {
             return (good, marked);
         }
         made.push(MadeGood(before, good));
+    }
+
+    /// What of the open part no credit note takes. Counts a receivable as often as it is among the parcels.
+    function _openAfterNotes(Offer calldata offer, bytes32 sale, Facts calldata facts)
+        internal
+        view
+        returns (uint64 open)
+    {
+        open = _reserves[sale].open;
+        for (uint256 i = 0; i < offer.parcels.length && open != 0; ++i) {
+            bytes32 id = offer.parcels[i].id;
+            uint64 before = facts.reduced.length == 0 ? 0 : facts.reduced[i];
+            uint64 reduced = RECEIVABLES.holding(id, offer.buyer).reduced;
+            uint64 good = _unmade(_madeGood[offer.buyer][id], reduced, before);
+            open -= good < open ? good : open;
+        }
     }
 
     /// What is left to make good for a sale made at `before` of `reduced`. Sales made at any amount or later answer for

@@ -246,6 +246,24 @@ contract AttacksTest is LedgerTest {
         financing.releaseReserve(younger, facts, bank.account);
     }
 
+    /// The seller performs before the buyer asks for what a credit note took: both come out of one deposit.
+    function test_Recourse_AheadOfTheReserve_LeavesTheCreditNoteItsShare() public {
+        Terms memory terms = _terms();
+        bytes32 id = _issueAndConfirm(terms);
+        Offer memory offer = _offerOf(supplier, bank, id, FACE, FACE);
+        (offer.recourse, offer.reserve) = (Recourse.Credit, 10_000_00);
+        _accept(supplier, bank, offer);
+        _creditNote(terms, id, 4_000_00);
+        vm.warp(block.timestamp + 101 days);
+        uint256 before = euro.balanceOf(bank.payout);
+        (, uint64 price, uint64 fromReserve) = financing.recourseQuote(offer, 0, _noFacts());
+        assertEq(fromReserve, 6_000_00, "what the note leaves");
+        _perform(offer);
+        financing.releaseReserve(offer, _noFacts(), bank.account);
+        assertEq(euro.balanceOf(bank.payout) - before, price + 4_000_00, "price and note");
+        assertEq(euro.balanceOf(address(financing)), 0, "nothing stays");
+    }
+
     /// A key that may sell little in one currency must not sell a claim in it "against cash" in another.
     function test_Lock_AgainstCashInAnotherCurrency_ByPassesNoLimit() public {
         TestCurrency yuan = new TestCurrency("Test yuan", "tCNY", 2);

@@ -144,8 +144,9 @@ contract ReceivablesManyTest is LedgerTest {
         offer.parcels[0] = Parcel(id, FACE, FACE);
         offer.parcels[1] = Parcel(_issueAndConfirm(terms), FACE, FACE);
         bytes memory signature = _signed(bank, offer);
+        bytes32 other = offer.parcels[1].id;
         vm.prank(supplier.signer);
-        vm.expectRevert(IReceivablesEvents.ArgumentInvalid.selector);
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.CurrencyDiffers.selector, other));
         financing.accept(offer, 0, signature);
     }
 
