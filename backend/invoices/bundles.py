@@ -1,4 +1,4 @@
-"""Files that hold many invoices: zips of files, and sheets with one invoice a row."""
+"""Files that hold many invoices: zips of files, sheets with one invoice a row, and JSON lists."""
 
 import json
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from backend.invoices import reading
 from backend.invoices.formats import archive, fapiao, sheets
+from backend.invoices.formats import json as json_format
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.model import Format, Invoice
 from backend.kit import canonical
@@ -30,6 +31,8 @@ def is_bundle(data: bytes) -> bool:
     if kind == "zip":
         container = archive.open_archive(data)
         return sheets.is_workbook(container) or not fapiao.is_ofd(container)
+    if kind == "json":
+        return json_format.many(data) is not None
     return kind == "text" and sheets.looks_like_one(data)
 
 
@@ -37,8 +40,13 @@ def unpack(data: bytes) -> Iterator[Entry]:
     """Everything in the bundle, in order. Raises Unreadable: `batch-is-no-archive`, and as the readers do."""
     if not is_bundle(data):
         raise Unreadable("batch-is-no-archive")
-    if reading.sniff(data) == "text":
+    kind = reading.sniff(data)
+    if kind == "text":
         yield from _rows(sheets.csv_rows(data))
+        return
+    if kind == "json":
+        for position, content in enumerate(json_format.many(data) or (), start=1):
+            yield Entry(f"{position}.json", FILE, content)
         return
     container = archive.open_archive(data)
     if sheets.is_workbook(container):

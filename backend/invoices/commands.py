@@ -92,9 +92,12 @@ def describe(file: Path, profile: Any, today: date, locale: Locale) -> Iterator[
         if not bundles.is_bundle(data):
             yield _describe(str(file), lambda: read_with_xml(data), profile, today, locale)
             return
+        position = 0
         for position, entry in enumerate(bundles.unpack(data), start=1):
             read_entry = partial(_entry, position, entry)
             yield _describe(f"{file}#{entry.name}", read_entry, profile, today, locale)
+        if not position:
+            raise Unreadable("batch-is-empty")
     except Unreadable as refusal:
         yield _refused(str(file), refusal, locale)
 

@@ -13,7 +13,7 @@ from typing import Any
 from backend.invoices.formats import inv01
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.model import Format, Invoice
-from backend.kit.canonical import CanonicalError, Number, parse
+from backend.kit.canonical import CanonicalError, Number, encode, parse
 
 MAX_BYTES = 5_000_000
 _TOKEN = re.compile(rb"\s*eyJ[\w-]+\.[\w-]+\.[\w-]*\s*")
@@ -33,6 +33,18 @@ def read(data: bytes) -> Invoice:
         defaults, fixed = {"due": {}, "type": "380"}, {"format": Format.JSON, "issues": []}
         return codec.load(defaults | _plain(document) | fixed)
     raise Unreadable("file-is-json")
+
+
+def many(data: bytes) -> list[bytes] | None:
+    """The invoices of a JSON list, as the bulk tools of India's portal write it; None for a single one."""
+    if len(data) > MAX_BYTES:
+        return None
+    try:
+        document = parse(data.removeprefix(b"\xef\xbb\xbf"))
+    except CanonicalError:
+        return None
+    several = isinstance(document, list) and len(document) > 1
+    return [encode(each) for each in document] if several and isinstance(document, list) else None
 
 
 def is_token(data: bytes) -> bool:

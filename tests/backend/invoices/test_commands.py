@@ -110,6 +110,19 @@ def test_a_zip_and_a_sheet_give_a_line_for_each_invoice(tmp_path: Path) -> None:
     assert [line.get("number") for line in lines] == ["ET-2026/0117", None, "ET-2026/0117", "ET-2"]
 
 
+def test_a_json_list_gives_a_line_for_each_invoice(tmp_path: Path) -> None:
+    one = json.loads((samples.FOLDER / "inv01.json").read_text())
+    other = one | {"DocDtls": one["DocDtls"] | {"No": "ET/26-27/118"}}
+    (tmp_path / "bulk.json").write_text(json.dumps([{"transaction": one}, other, {"a": 1}]))
+
+    code, lines = run(tmp_path)
+
+    assert code == 1
+    assert [line.get("number") for line in lines] == ["ET/26-27/117", "ET/26-27/118", None]
+    assert [line.get("payable") for line in lines[:2]] == [1316118, 1316118]
+    assert lines[2]["file"].endswith("bulk.json#3.json")
+
+
 def test_a_fault_of_our_own_costs_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = commands.validate
 
@@ -133,6 +146,17 @@ def test_it_starts_without_what_only_some_files_need() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert not {"pypdf", "openpyxl", "pydantic", "saxonche"} & set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "content", [b"number,date,currency,total\n", b"PK\x05\x06" + bytes(18)], ids=range(2)
+)
+def test_nothing_in_it_is_said_too(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "july").write_bytes(content)
+
+    code, lines = run(tmp_path)
+
+    assert (code, [line["error"]["code"] for line in lines]) == (1, ["batch-is-empty"])
 
 
 def test_many_files_are_shared_out_and_stay_in_order(tmp_path: Path) -> None:
