@@ -12,6 +12,7 @@ from starlette.datastructures import UploadFile
 
 from backend.invoices import (
     fingerprints,
+    goods,
     holds,
     intake,
     repository,
@@ -23,7 +24,7 @@ from backend.invoices import (
 )
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import Profile
-from backend.invoices.problems import DocumentsLocked, InvoiceUnreadable
+from backend.invoices.problems import DocumentsLocked, InvoiceUnreadable, NotTheBuyer
 from backend.invoices.secrets import Secrets, SecretsError
 from backend.invoices.service import InvoiceFacts
 from backend.invoices.tables import InvoiceRecord
@@ -31,6 +32,7 @@ from backend.invoices.views import (
     ID,
     FieldView,
     FingerprintsView,
+    GoodsView,
     InvoiceLine,
     InvoiceView,
     LegalHoldBody,
@@ -227,6 +229,15 @@ async def get_fields(
     record = await service.get(session, caller, invoice_id)
     shown = await vault.disclose(session, secrets_of(request), record, name)
     return [views.field(each) for each in shown]
+
+
+@router.get("/{invoice_id}/deliveries", summary="See what a delivery brought and what of it is accepted")
+async def get_deliveries(invoice_id: InvoiceId, caller: CurrentCaller, session: Session) -> list[GoodsView]:
+    """For the buyer, before it answers: what it received, and what of it it accepted already."""
+    record = await service.get(session, caller, invoice_id)
+    if caller.party_id != record.buyer_party_id and not caller.sees_everything:
+        raise NotTheBuyer()
+    return [views.goods(each) for each in await goods.behind(session, record)]
 
 
 @router.get("/{invoice_id}/fingerprints", summary="Show the fingerprints with proof")

@@ -127,13 +127,13 @@ async def _meetings(session: AsyncSession, record: InvoiceRecord) -> list[tuple[
         rivals = [(each, other) for each, other in counting if each.value == value]
         if token.kind != Kind.D or not rivals:
             continue
-        delivered = await _delivered(session, record, token, [each for each, _ in rivals])
-        if uniqueness.exceeds(_items(token), [_items(each) for each, _ in rivals], delivered):
+        received = await delivered(session, record, token, [each for each, _ in rivals])
+        if uniqueness.exceeds(_items(token), [_items(each) for each, _ in rivals], received):
             found |= {(token.kind, other.id): other for _, other in rivals}
     return [(kind, other) for (kind, _), other in sorted(found.items(), key=lambda entry: entry[0])]
 
 
-async def _delivered(
+async def delivered(
     session: AsyncSession, record: InvoiceRecord, own: InvoiceToken, rivals: Sequence[InvoiceToken]
 ) -> Mapping[str, Decimal] | None:
     """What the delivery brought, where all that stands on it counts in the same units."""

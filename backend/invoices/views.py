@@ -1,6 +1,7 @@
 """What the API says of an invoice, and what it takes."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backend.invoices import holds, summary
 from backend.invoices.fingerprints import Fingerprints
+from backend.invoices.goods import Goods
 from backend.invoices.service import Standing
 from backend.invoices.tables import InvoiceRecord
 from backend.kit.access import Caller
@@ -151,6 +153,19 @@ class FieldView(View):
     siblings: list[str] = Field(description="From the root down, as the offline check takes them.")
 
 
+class GoodsView(View):
+    """One item of one delivery: billed here, received, accepted on other invoices. Null is "cannot tell"."""
+
+    kind: str = Field(examples=["despatch"])
+    number: str = Field(examples=["DN-5530"])
+    item: str = Field(examples=["4000000000013"])
+    unit: str | None = Field(examples=["H87"])
+    billed: str = Field(examples=["40"])
+    received: str | None = Field(examples=["40"])
+    accepted: str | None = Field(examples=["40"])
+    enough: bool | None = Field(examples=[False])
+
+
 class FingerprintView(View):
     """A fingerprint with the proof that the invoice can have no other under this key (RFC 9381)."""
 
@@ -256,6 +271,24 @@ def field(disclosure: Disclosure) -> FieldView:
         value=disclosure.value,
         salt="0x" + disclosure.salt.hex(),
         siblings=["0x" + each.hex() for each in disclosure.proof.siblings],
+    )
+
+
+def goods(each: Goods) -> GoodsView:
+    """One item of one delivery."""
+
+    def plain(amount: Decimal | None) -> str | None:
+        return None if amount is None else format(amount.normalize(), "f")
+
+    return GoodsView(
+        kind=each.kind,
+        number=each.number,
+        item=each.item,
+        unit=each.unit,
+        billed=format(each.billed.normalize(), "f"),
+        received=plain(each.received),
+        accepted=plain(each.accepted),
+        enough=each.enough,
     )
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backend.financing.projection import TERMS
+from backend.invoices.problems import InvoiceHeld
+from backend.receivables import service as receivables
 from tests.backend.market import DEBTOR, FUNDER, SUPPLIER
 
 
@@ -169,3 +171,22 @@ async def test_an_unsigned_offer_is_the_banks_own_business(stage):
     assert (await bank.user.get(place)).json()["status"] == "prepared"
     assert (await supplier.user.get(place)).status_code == 404
     assert code(await bank.user.post(f"{place}/acceptance", json={})) == "not-found"
+
+
+async def test_a_supplier_does_not_sell_what_is_held_by_now(stage, monkeypatch):
+    market, supplier, _, (bank, _, _), made = stage
+    await market.sign(bank, await offer(made, bank, 5_780_000))
+    (open_offer,) = (await supplier.user.get(f"/v1/receivables/{made['id']}/offers")).json()
+    before = len(await market.operations())
+
+    async def held(*_):
+        raise InvoiceHeld(number="RE-1")
+
+    monkeypatch.setattr(receivables, "recheck", held)
+    refused = await market.sign(
+        supplier, await supplier.user.post(open_offer["links"]["acceptance"], json={})
+    )
+
+    assert (refused.status_code, code(refused)) == (409, "invoice-held")
+    assert len(await market.operations()) == before
+    assert (await supplier.user.get(open_offer["links"]["self"])).json()["status"] == "open"

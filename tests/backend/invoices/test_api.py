@@ -413,6 +413,25 @@ async def test_one_delivery_backs_no_more_than_it_brought(
     assert (await reasons(shop.seller, brought[2]))["same-d"] == "hold"
 
 
+async def test_the_buyer_sees_what_a_delivery_brought_before_it_answers(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = [
+        (await shop.bring(samples.changed(samples.UBL, *edits))).json()["id"] for edits in NEXT[:2]
+    ]
+
+    async def seen(invoice_id: str) -> list[tuple[Any, ...]]:
+        rows = (await shop.buyer.get(f"/v1/invoices/{invoice_id}/deliveries")).json()
+        names = ("billed", "received", "accepted", "enough")
+        return [tuple(row[name] for name in names) for row in rows if row["kind"] == "receipt"]
+
+    assert await seen(second) == [("20", None, "0", None), ("10", None, "0", None)]
+    monkeypatch.setattr(Deliveries, "ask", delivered_forty)
+    await shop.buyer.post(f"/v1/invoices/{first}/answers", json={"code": "AP"})
+    assert await seen(second) == [("20", "40", "20", True), ("10", "40", "10", True)]
+    assert (await shop.seller.get(f"/v1/invoices/{second}/deliveries")).status_code == 403
+
+
 async def test_quantities_in_other_units_are_not_added_up(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

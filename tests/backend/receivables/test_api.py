@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import pytest
 
+from backend.invoices.problems import InvoiceHeld
+from backend.receivables import service as receivables
 from backend.receivables.model import Terms
 from tests.backend.market import DEBTOR, FUNDER, SUPPLIER, TOKEN, ZERO, address
 
@@ -276,3 +278,23 @@ async def test_money_is_a_whole_number_and_nothing_that_could_be_taken_for_one(m
 
     assert (answer.status_code, code(answer)) == (422, "invalid-request")
     assert answer.json()["errors"][0]["pointer"] == "/amount"
+
+
+async def test_an_invoice_that_is_held_by_now_goes_no_further(market, monkeypatch):
+    """Compared again in the transaction that would have queued it: nothing of it stays."""
+    supplier, debtor = await market.member(SUPPLIER), await market.member(DEBTOR)
+    made = await supplier.user.post(
+        "/v1/receivables", json={"invoice_id": str(market.invoice(supplier, debtor))}
+    )
+    place = made.json()["links"]["self"]
+    await market.sign(supplier, await supplier.user.post(f"{place}/issue"))
+
+    async def held(*_):
+        raise InvoiceHeld(number="RE-1")
+
+    monkeypatch.setattr(receivables, "recheck", held)
+    refused = await market.sign(debtor, await debtor.user.post(f"{place}/confirmation"))
+
+    assert (refused.status_code, code(refused)) == (409, "invoice-held")
+    assert await market.operations() == []
+    assert (await debtor.user.get(place)).json()["stage"] == "put_forward"
