@@ -27,6 +27,7 @@ import backend.provenance.grants_api
 import backend.provenance.log.api
 import backend.provenance.log.tlog
 import backend.provenance.query.api
+import backend.provenance.query.streams
 import backend.provenance.trace.api
 import backend.receivables.api
 import backend.receivables.remedies_api
@@ -75,6 +76,7 @@ ROUTERS: list[APIRouter] = [
     backend.provenance.log.api.router,
     backend.provenance.log.tlog.router,
     backend.provenance.api.router,
+    backend.provenance.query.streams.router,
     backend.provenance.query.api.router,
     backend.provenance.trace.api.router,
     backend.provenance.grants_api.router,

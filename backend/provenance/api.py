@@ -38,6 +38,7 @@ from backend.provenance.discovery import (
     Extensions,
     WantedFormat,
     WantedMediaType,
+    agreed_versions,
 )
 from backend.provenance.preparing import Behaviour, Capture, Proof, prepare
 from backend.provenance.problems import EventUnknown, MediaTypeUnknown, QueryInvalid, SignatureIncomplete
@@ -46,7 +47,9 @@ from backend.provenance.query.search import Found, search
 from backend.provenance.rendering import query_document, single_event
 from backend.provenance.tables import CaptureJob
 
-router = APIRouter(prefix="/epcis", route_class=Route, tags=["EPCIS"])
+router = APIRouter(
+    prefix="/epcis", route_class=Route, tags=["EPCIS"], dependencies=[Depends(agreed_versions)]
+)
 
 _CAPTURED: Final = frozenset({"application/json", "application/ld+json", "application/xml", "text/xml"})
 _LARGE: Final = 32 * 1024

@@ -1,5 +1,6 @@
 """What the EPCIS interface says of itself: versions, limits, forms it offers (EPCIS 2.0, section 12.2)."""
 
+import re
 from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Header, Request
@@ -9,9 +10,12 @@ from backend.provenance.epcis.document import MAX_BYTES, MAX_EVENTS
 from backend.provenance.epcis.names import Namespaces
 from backend.provenance.epcis.terms import PREFIXES
 from backend.provenance.epcis.translation import EpcFormat
-from backend.provenance.problems import LogMissing, NotAcceptable
+from backend.provenance.problems import LogMissing, NotAcceptable, VersionNotSpoken
 from backend.provenance.rendering import JSON, JSON_LD, XML, MediaType
 
+VERSION: Final = "2.0.0"
+_SPOKEN: Final = (2, 0, 0)
+_SEMANTIC: Final = re.compile(r"\d{1,3}\.\d{1,3}(\.\d{1,3})?")
 VERSIONS: Final = {
     "GS1-EPCIS-Version": "2.0.0",
     "GS1-EPCIS-Min": "2.0.0",
@@ -69,6 +73,28 @@ async def extension_namespaces(
         if equals and prefix.strip() and name.strip():
             known[prefix.strip()] = name.strip()
     return known
+
+
+def _number(given: str) -> tuple[int, ...] | None:
+    return tuple(map(int, given.split("."))) if _SEMANTIC.fullmatch(given) else None
+
+
+async def agreed_versions(request: Request) -> None:
+    """Raises VersionNotSpoken when `GS1-…-Version`, `-Min` or `-Max` leave out the version spoken."""
+    for standard in ("EPCIS", "CBV"):
+        for kind, fits in (("Version", (0,)), ("Min", (0, -1)), ("Max", (0, 1))):
+            name = f"GS1-{standard}-{kind}"
+            given = request.headers.get(name)
+            if given is None:
+                continue
+            wanted = _number(given)
+            # The version asked for may name no patch: 2.0 is spoken as 2.0.0.
+            if wanted is None or _order((*wanted, 0)[:3], _SPOKEN) not in fits:
+                raise VersionNotSpoken(header=name, given=given[:20], spoken=VERSION)
+
+
+def _order(left: tuple[int, ...], right: tuple[int, ...]) -> int:
+    return (left > right) - (left < right)
 
 
 async def current_log(request: Request) -> LogConfig:

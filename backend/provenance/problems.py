@@ -124,3 +124,9 @@ class ReaderUnknown(Problem):
     """The reader of a grant is no other party of this ledger."""
 
     status, code = 422, "epcis-grant-reader-unknown"
+
+
+class VersionNotSpoken(Problem):
+    """The versions of EPCIS or CBV the client can use leave out the one spoken here."""
+
+    status, code = 406, "epcis-version"

@@ -1,19 +1,15 @@
 """Named queries, their subscriptions, and the top-level resources (EPCIS 2.0, sections 12.8 and 12.6)."""
 
-import asyncio
 import json
-from contextlib import suppress
 from typing import Annotated, Any, Final
 from urllib.parse import quote, unquote, urlencode
 
-from fastapi import APIRouter, Path, Query, Request, Response, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from backend.kit.access import Caller, Unauthenticated
-from backend.kit.clock import iso, now
-from backend.kit.database import Database
-from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
+from backend.kit.clock import iso
+from backend.kit.problems import FieldError, InvalidRequest, NotFound
 from backend.kit.strict import Moment
 from backend.kit.web import (
     CurrentCaller,
@@ -25,20 +21,25 @@ from backend.kit.web import (
     page,
 )
 from backend.provenance.api import events_response, paging
-from backend.provenance.discovery import VERSIONS, Extensions, WantedFormat, WantedMediaType
+from backend.provenance.discovery import (
+    VERSIONS,
+    Extensions,
+    WantedFormat,
+    WantedMediaType,
+    agreed_versions,
+)
 from backend.provenance.epcis.terms import CONTEXT
 from backend.provenance.epcis.values import MalformedJson, loads
 from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
-from backend.provenance.log import repository as log
 from backend.provenance.problems import ResourceUnknown
 from backend.provenance.query import resources, subscriptions
 from backend.provenance.query.language import KeyTest, read_query
-from backend.provenance.query.schedule import Schedule
 from backend.provenance.query.search import search
-from backend.provenance.rendering import query_document
 from backend.provenance.tables import NamedQuery, Subscription
 
-router = APIRouter(prefix="/epcis", route_class=Route, tags=["EPCIS"])
+router = APIRouter(
+    prefix="/epcis", route_class=Route, tags=["EPCIS"], dependencies=[Depends(agreed_versions)]
+)
 
 _NAME = Annotated[str, Path(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$")]
 _PER_PAGE = Annotated[int, Query(alias="perPage", ge=1, le=200)]
@@ -221,63 +222,6 @@ async def unsubscribe(name: _NAME, subscription_id: str, session: Session, calle
     row = await subscriptions.named(session, caller, name)
     await session.delete(await subscriptions.subscription(session, caller, row.id, subscription_id))
     return Response(status_code=204, headers=VERSIONS)
-
-
-# ── streams over WebSocket ──
-
-_SCHEDULED: Final = ("second", "minute", "hour", "dayOfMonth", "month", "dayOfWeek")
-
-
-@router.websocket("/queries/{name}/events")
-async def stream_events(socket: WebSocket, name: str) -> None:
-    """What a named query finds anew, as it is recorded (`stream=true`) or by the schedule in the address."""
-    database: Database = socket.app.state.database
-    try:
-        async with database.reading() as session:
-            caller = await socket.app.state.authenticate(session, socket.headers.get("authorization"))
-            row = await subscriptions.named(session, caller, name)
-            state = await log.state(session, caller.ledger_id)
-        given = {field: socket.query_params[field] for field in _SCHEDULED if field in socket.query_params}
-        schedule = Schedule.read(given) if given else None
-    except Problem as problem:
-        code = 4401 if isinstance(problem, Unauthenticated) else 4404
-        await socket.close(code=code, reason=problem.code)
-        return
-    await socket.accept()
-    with suppress(WebSocketDisconnect, RuntimeError):
-        await _stream(socket, database, caller, row, schedule, state.size if state else 0)
-
-
-async def _stream(
-    socket: WebSocket,
-    database: Database,
-    caller: Caller,
-    row: NamedQuery,
-    schedule: Schedule | None,
-    told: int,
-) -> None:
-    query = subscriptions.parse(loads(row.query))
-    gone = asyncio.create_task(_until_gone(socket))
-    try:
-        while not gone.done():
-            pause = 1.0
-            if schedule is not None:
-                pause = max((schedule.after(now()) - now()).total_seconds(), 0.0)
-            await asyncio.wait([gone], timeout=pause)
-            if gone.done():
-                return
-            async with database.reading() as session:
-                rows, told = await subscriptions.since(session, caller, query, told)
-            if rows:
-                await socket.send_text(query_document(rows, query_name=row.name).decode())
-    finally:
-        gone.cancel()
-
-
-async def _until_gone(socket: WebSocket) -> None:
-    with suppress(WebSocketDisconnect):
-        while True:
-            await socket.receive_text()
 
 
 # ── top-level resources ──

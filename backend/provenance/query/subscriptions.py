@@ -88,6 +88,21 @@ async def remove(session: AsyncSession, row: NamedQuery) -> None:
     await session.flush()
 
 
+async def place_at(session: AsyncSession, caller: Caller, since: datetime | None) -> int:
+    """The place in the log from which on nothing was recorded before `since`; without it, the log's end."""
+    if since is not None:
+        first = await session.scalar(
+            select(RecordedEvent.sequence)
+            .where(RecordedEvent.ledger_id == caller.ledger_id, RecordedEvent.record_time >= since)
+            .order_by(RecordedEvent.sequence)
+            .limit(1)
+        )
+        if first is not None:
+            return first
+    state = await log.state(session, caller.ledger_id)
+    return state.size if state else 0
+
+
 async def subscribe(
     session: AsyncSession,
     caller: Caller,
@@ -101,16 +116,7 @@ async def subscribe(
 ) -> Subscription:
     """Subscribes to a query. Events recorded before now count only with `since`. Raises QueryInvalid."""
     moment = now()
-    state = await log.state(session, caller.ledger_id)
-    told = state.size if state else 0
-    if since is not None:
-        first = await session.scalar(
-            select(RecordedEvent.sequence)
-            .where(RecordedEvent.ledger_id == caller.ledger_id, RecordedEvent.record_time >= since)
-            .order_by(RecordedEvent.sequence)
-            .limit(1)
-        )
-        told = told if first is None else first
+    told = await place_at(session, caller, since)
     subscription = Subscription(
         ledger_id=caller.ledger_id,
         party_id=caller.party_id,

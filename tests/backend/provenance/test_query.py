@@ -444,6 +444,28 @@ async def test_a_binding_nobody_speaks_is_refused(seller: Recorder) -> None:
     assert answer.status_code == 406
 
 
+@pytest.mark.parametrize(
+    ("header", "value", "status"),
+    [
+        ("GS1-EPCIS-Version", "2.0.0", 200),
+        ("GS1-EPCIS-Version", "2.0", 200),
+        ("GS1-EPCIS-Version", "1.2", 406),
+        ("GS1-EPCIS-Min", "2.0.0", 200),
+        ("GS1-EPCIS-Min", "2.1.0", 406),
+        ("GS1-EPCIS-Max", "2.1.0", 200),
+        ("GS1-EPCIS-Max", "1.2.0", 406),
+        ("GS1-CBV-Min", "3.0", 406),
+        ("GS1-CBV-Max", "two", 406),
+    ],
+)
+async def test_versions_are_agreed(seller: Recorder, header: str, value: str, status: int) -> None:
+    answers = [
+        await seller.user.get(path, headers={header: value}) for path in ("/epcis/events", "/epcis/epcs")
+    ]
+
+    assert {answer.status_code for answer in answers} == {status}
+
+
 async def test_capture_jobs_are_listed_to_their_owner(seller: Recorder, stranger: Recorder) -> None:
     for start in range(3):
         await seller.capture(receipts(1, start))

@@ -58,7 +58,8 @@ async def test_a_stream_shows_each_new_event_once(buyer: Recorder, app: FastAPI)
         ("receipts", "tsk_wrong", "", 4401),
         ("unknown", "own", "", 4404),
         ("receipts", "stranger", "", 4404),
-        ("receipts", "own", "minute=99", 4404),
+        ("receipts", "own", "minute=99", 4400),
+        ("receipts", "own", "initialRecordTime=yesterday", 4400),
     ],
 )
 async def test_a_stream_that_is_not_there_is_closed(
@@ -71,4 +72,17 @@ async def test_a_stream_that_is_not_there_is_closed(
     closed = await socket.next()
 
     assert (closed["type"], closed["code"]) == ("websocket.close", code)
+    await socket.close()
+
+
+async def test_a_stream_can_begin_in_the_past(buyer: Recorder, app: FastAPI) -> None:
+    await buyer.user.post("/epcis/queries", json=QUERY)
+    await buyer.capture(receipts(2))
+    query = "stream=true&initialRecordTime=2020-01-01T00:00:00Z"
+    socket = Socket(app, "/epcis/queries/receipts/events", buyer.user.key, query)
+
+    assert (await socket.next())["type"] == "websocket.accept"
+    told = json.loads((await socket.next())["text"])
+
+    assert len(told["epcisBody"]["queryResults"]["resultsBody"]["eventList"]) == 2
     await socket.close()
