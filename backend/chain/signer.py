@@ -13,7 +13,6 @@ from typing import Protocol
 import httpx
 import rlp
 from coincurve import PrivateKey, PublicKey
-from eth_account import Account
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 
@@ -178,6 +177,7 @@ def from_settings(settings: Settings) -> Signer:
 
 
 def _open(path: Path, password: object) -> bytes:
+    from eth_account import Account  # a third of a second, for those who have a keystore
     from pydantic import SecretStr
 
     assert isinstance(password, SecretStr)  # noqa: S101 - the settings refuse a keystore without one

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
-import openpyxl
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import amounts, answers, codec, identity, repository, service
@@ -189,6 +188,8 @@ def as_csv(lines: Sequence[Sequence[str]]) -> bytes:
 
 def as_workbook(lines: Sequence[Sequence[str]]) -> bytes:
     """Lines as an XLSX workbook of text cells."""
+    import openpyxl  # an eighth of a second, which only those who ask for a workbook wait for
+
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("answers")
     for line in lines:

@@ -9,8 +9,6 @@ import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import openpyxl
-
 from backend.invoices import amounts
 from backend.invoices.identity import document_class
 from backend.invoices.model import Invoice
@@ -41,6 +39,8 @@ def as_csv(invoices: Iterable[Invoice]) -> str:
 
 def as_workbook(invoices: Iterable[Invoice]) -> bytes:
     """The same rows as an XLSX workbook. Every cell is text: nothing is rounded and nothing is run."""
+    import openpyxl  # an eighth of a second, which only those who ask for a workbook wait for
+
     book = openpyxl.Workbook(write_only=True)
     sheet = book.create_sheet("invoices")
     sheet.append(list(HEADINGS))

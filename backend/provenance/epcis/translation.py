@@ -2,8 +2,6 @@
 
 from typing import Any, Final, Literal, TypeAlias, get_args
 
-from biip.gs1_prefixes import GS1CompanyPrefix
-
 from backend.provenance.epcis.grammar import EVENTS, KINDS, SENSOR_METADATA, SENSOR_REPORT, TYPED, Kind
 from backend.provenance.epcis.identifiers import DOMAIN, canonical, matchable
 from backend.provenance.epcis.values import Object
@@ -80,6 +78,8 @@ def to_urn(uri: str) -> str:
         return uri
     scheme, indicator, wanted, _ = form
     digits = value[1:-1] if indicator else value[:-1]
+    from biip.gs1_prefixes import GS1CompanyPrefix  # reads its tables, for an eighth of a second
+
     company = GS1CompanyPrefix.extract(digits)
     if company is None:
         return uri
