@@ -1,8 +1,9 @@
 """Composition: the rooms put together into one application. No rules live here."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
 from uuid import UUID
@@ -34,7 +35,7 @@ import backend.receivables.remedies_api
 import backend.verification.api
 import backend.verification.findings_api
 import backend.verification.invoices
-from backend.chain import work
+from backend.chain import retention, work
 from backend.chain.actions import Actions
 from backend.chain.contracts import Contracts
 from backend.chain.contracts import load as load_contracts
@@ -48,13 +49,14 @@ from backend.financing.projection import Sales
 from backend.invoices import work as invoice_work
 from backend.invoices.holds import Deliveries
 from backend.invoices.projection import FingerprintKeys
-from backend.kit import edge, openapi, sealing
+from backend.kit import edge, idempotency, notices, openapi, sealing
 from backend.kit.access import Caller
 from backend.kit.database import Database
 from backend.kit.idempotency import Running
 from backend.kit.loops import Loop, Loops
 from backend.kit.notices import Courier
 from backend.kit.settings import Settings
+from backend.kit.upkeep import Forget, Upkeep
 from backend.migrations import upgrade as migrations
 from backend.parties import service as parties
 from backend.parties.accounts import Accounts
@@ -63,6 +65,7 @@ from backend.provenance.config import log_config
 from backend.provenance.log.anchoring import Heads
 from backend.provenance.log.work import anchor_loop
 from backend.provenance.query.subscriptions import subscription_loop
+from backend.provenance.tables import Subscription
 from backend.receivables import deliveries
 from backend.receivables import service as receivables
 from backend.receivables.currencies import Currencies
@@ -155,8 +158,30 @@ def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     loops += invoice_work.loops(
         ledger.settings, ledger.database, ledger.contracts.ledger_id, receivables.rests_on
     )
+    loops.append(Loop("upkeep", upkeep(ledger).step, idle=3_600.0))
     loops.append(watch_loop(ledger.database, ledger.contracts.ledger_id, gatherer(ledger)))
     return Loops(loops)
+
+
+def upkeep(ledger: Ledger) -> Upkeep:
+    """How long every room's rows are kept that nobody needs for ever, and what is to be sealed."""
+    settings, ledger_id = ledger.settings, ledger.contracts.ledger_id
+    kept = (
+        (settings.keep_answers_days, idempotency.forget),
+        (settings.keep_deliveries_days, notices.forget_deliveries),
+        (settings.keep_notices_days, notices.forget),
+        (settings.keep_operations_days, retention.forget),
+    )
+
+    def of_ledger(forget: Callable[[AsyncSession, UUID, datetime], Awaitable[int]]) -> Forget:
+        return lambda session, before: forget(session, ledger_id, before)
+
+    async def seal(session: AsyncSession, _before: datetime) -> int:
+        columns = (notices.Webhook.secret, Subscription.secret)
+        return sum([await sealing.seal_what_lies_open(session, column) for column in columns])
+
+    rules = [(timedelta(days=days), of_ledger(forget)) for days, forget in kept]
+    return Upkeep(ledger.database, [*rules, (timedelta(0), seal)])
 
 
 def gatherer(ledger: Ledger) -> Gather:

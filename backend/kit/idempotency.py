@@ -8,6 +8,7 @@ row, so it may be corrected and sent again under its key.
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from sqlalchemy import LargeBinary, String, UniqueConstraint, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
+from backend.kit import ids
 from backend.kit.access import Owned
 from backend.kit.database import Base, Json
 from backend.kit.problems import Problem
+from backend.kit.upkeep import remove
 
 
 class IdempotentRequest(Owned, Base):
@@ -124,3 +127,9 @@ async def find(session: AsyncSession, ledger_id: UUID, party_id: UUID, key: str)
             )
         )
     ).scalar_one_or_none()
+
+
+async def forget(session: AsyncSession, ledger_id: UUID, before: datetime) -> int:
+    """Removes answers from before a moment; their keys are free again. At most a batch; how many."""
+    old = (IdempotentRequest.ledger_id == ledger_id, IdempotentRequest.id < ids.since(before))
+    return await remove(session, IdempotentRequest, *old)

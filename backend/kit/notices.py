@@ -20,10 +20,12 @@ from sqlalchemy import ForeignKey, Index, String, exists, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
-from backend.kit import outgoing
+from backend.kit import ids, outgoing
 from backend.kit.access import Owned
 from backend.kit.clock import iso, now
 from backend.kit.database import Base, Database, Json, UtcTime
+from backend.kit.sealing import SealedText
+from backend.kit.upkeep import remove
 
 log = logging.getLogger("tallystick.notices")
 
@@ -59,7 +61,8 @@ class Webhook(Owned, Base):
     url: Mapped[str] = mapped_column(String(2_000))
     types: Mapped[list[str]] = mapped_column(Json)
     """Which notices, by the beginning of their type; none for all."""
-    secret: Mapped[str] = mapped_column(String(80))
+    secret: Mapped[str] = mapped_column(SealedText)
+    """What its notices are signed with, sealed: the database alone signs nothing."""
     active: Mapped[bool] = mapped_column(default=True)
     failing_since: Mapped[datetime | None] = mapped_column(UtcTime)
     last_error: Mapped[str | None] = mapped_column(String(300))
@@ -235,6 +238,23 @@ async def replay(session: AsyncSession, webhook: Webhook, since: datetime) -> in
     ]
     session.add_all(_delivery(webhook, notice) for notice in notices)
     return len(notices)
+
+
+async def forget_deliveries(session: AsyncSession, ledger_id: UUID, before: datetime) -> int:
+    """Removes deliveries that arrived, of before a moment. At most a batch; how many."""
+    old = (Delivery.ledger_id == ledger_id, Delivery.id < ids.since(before), Delivery.delivered_at < before)
+    return await remove(session, Delivery, *old)
+
+
+async def forget(session: AsyncSession, ledger_id: UUID, before: datetime) -> int:
+    """Removes notices of before a moment that no webhook waits for. At most a batch; how many."""
+    old = (
+        Notice.ledger_id == ledger_id,
+        Notice.id < ids.since(before),
+        Notice.copied_at.is_not(None),
+        ~exists().where(Delivery.notice_id == Notice.id),
+    )
+    return await remove(session, Notice, *old)
 
 
 async def switch_on(session: AsyncSession, webhook: Webhook) -> None:

@@ -19,7 +19,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
-from sqlalchemy import Dialect, LargeBinary
+from sqlalchemy import Dialect, LargeBinary, func, select, type_coerce
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.types import TypeDecorator
 
 from backend.kit.settings import Settings
@@ -113,6 +116,16 @@ class SealedText(TypeDecorator[str]):
             return value
         raw = bytes(value)
         return (_keyring(dialect).open(raw) if raw.startswith(MAGIC) else raw).decode()
+
+
+async def seal_what_lies_open(session: AsyncSession, column: InstrumentedAttribute[Any]) -> int:
+    """Seals what was written to a sealed column before it was one; how many rows."""
+    lies = func.substr(type_coerce(column, LargeBinary), 1, len(MAGIC)) != MAGIC
+    rows = (await session.scalars(select(column.class_).where(column.is_not(None), lies).limit(500))).all()
+    for row in rows:
+        flag_modified(row, column.key)
+    await session.flush()
+    return len(rows)
 
 
 def hand_over(dialect: Dialect, settings: Settings) -> None:

@@ -91,6 +91,15 @@ class Settings(BaseModel):
     fingerprint_key_files: Annotated[tuple[Path, ...], BeforeValidator(_comma_separated)] = ()
     """Files of 32 bytes in hex: secrets of the verifiable random function, whose keys are on the chain."""
 
+    keep_answers_days: Annotated[int, Field(ge=1)] = 30
+    """How long a request sent again under its Idempotency-Key gets its first answer."""
+    keep_deliveries_days: Annotated[int, Field(ge=1)] = 30
+    """How long it is kept that a notice arrived at a webhook."""
+    keep_notices_days: Annotated[int, Field(ge=1)] = 400
+    """How long notices can be read and sent once more."""
+    keep_operations_days: Annotated[int, Field(ge=1)] = 800
+    """How long operations that succeeded can be looked up, with the bytes that were sent."""
+
     allow_private_webhooks: bool = False
     """Webhooks may go to private addresses and any port. Development only."""
 

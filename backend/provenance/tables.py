@@ -218,8 +218,8 @@ class Subscription(Owned, Base):
     user_id: Mapped[UUID]
     query_id: Mapped[UUID] = mapped_column(ForeignKey("epcis_queries.id", ondelete="CASCADE"), index=True)
     destination: Mapped[str] = mapped_column(String(2000))
-    secret: Mapped[str | None] = mapped_column(String(200))
-    """What deliveries are signed with."""
+    secret: Mapped[str | None] = mapped_column(SealedText)
+    """What deliveries are signed with, sealed."""
     schedule: Mapped[dict[str, str] | None] = mapped_column(Json)
     """None for a stream."""
     report_if_empty: Mapped[bool]

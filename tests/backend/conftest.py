@@ -21,6 +21,7 @@ from backend.chain.contracts import Contract, Contracts
 from backend.kit.access import Role
 from backend.kit.database import Database, prepare_sqlite
 from backend.kit.ids import uuid7
+from backend.kit.sealing import hand_over
 from backend.kit.settings import load
 from backend.migrations import declared_tables
 from backend.parties import service as parties
@@ -115,9 +116,10 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(database_url: str, tmp_path: Path) -> AsyncIterator[Database]:
     """An empty database with all tables, once on SQLite and once on PostgreSQL."""
     database = Database(database_url)
+    hand_over(database.engine.dialect, load({}, data_directory=tmp_path))
     yield database
     await database.close()
 
