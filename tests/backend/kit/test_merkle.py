@@ -6,6 +6,7 @@ import os
 from hashlib import sha256
 from pathlib import Path
 
+import pymerkle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -180,6 +181,32 @@ def test_no_consistency_of_trees_that_cannot_be(old, new):
 def test_a_frontier_with_the_wrong_number_of_peaks_is_refused():
     with pytest.raises(ValueError, match="3 leaves cannot have 1 peaks"):
         merkle.Frontier(3, [bytes(32)])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 13])
+def test_by_other_hands(size):
+    """pymerkle, a verifier of RFC 9162 proofs by others: its roots and proofs are ours, and it takes ours."""
+    theirs = pymerkle.InmemoryTree(algorithm="sha256")
+    for number in range(size):
+        theirs.append_entry(str(number).encode())
+    hashes, nodes = leaves(size), stored(size)
+    root = merkle.root_of(hashes)
+    assert theirs.get_root() == root
+    for index in range(size):
+        ours = merkle.inclusion_proof(index, size, nodes)
+        proof = theirs.prove_inclusion(index + 1, size)
+        assert sorted(proof.path[1:]) == sorted(ours)
+        pymerkle.verify_inclusion(hashes[index], root, proof, index=index + 1, size=size, algorithm="sha256")
+        assert merkle.verify_inclusion(hashes[index], index, size, ours, root)
+        proof.path[0] = bytes(32)
+        with pytest.raises(pymerkle.InvalidProof):
+            pymerkle.verify_inclusion(hashes[index], root, proof)
+    for old in range(1, size + 1):
+        proof = theirs.prove_consistency(old, size)
+        before = merkle.root_of(hashes[:old])
+        pymerkle.verify_consistency(before, root, proof, prior_size=old, later_size=size)
+        ours = merkle.consistency_proof(old, size, nodes)
+        assert merkle.verify_consistency(old, size, before, root, ours)
 
 
 @pytest.mark.skipif("MERKLE_TESTDATA" not in os.environ, reason="MERKLE_TESTDATA names no directory")
