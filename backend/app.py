@@ -15,6 +15,7 @@ import backend.chain.api
 import backend.chain.metrics
 import backend.chain.probes
 import backend.console.invoices
+import backend.console.papers
 import backend.console.session
 import backend.console.verification
 import backend.financing.api
@@ -31,6 +32,7 @@ import backend.provenance.query.api
 import backend.provenance.query.streams
 import backend.provenance.trace.api
 import backend.receivables.api
+import backend.receivables.book_api
 import backend.receivables.remedies_api
 import backend.verification.api
 import backend.verification.findings_api
@@ -89,6 +91,7 @@ ROUTERS: list[APIRouter] = [
     backend.invoices.batches_api.router,
     backend.invoices.answers_api.router,
     backend.invoices.api.router,
+    backend.receivables.book_api.router,
     backend.receivables.api.router,
     backend.receivables.remedies_api.router,
     backend.financing.api.router,
@@ -97,6 +100,7 @@ ROUTERS: list[APIRouter] = [
     backend.console.session.router,
     backend.console.verification.router,
     backend.console.invoices.router,
+    backend.console.papers.router,
 ]
 """Every room's routes. They are tried in this order, so what machines call most stands first."""
 

@@ -36,7 +36,7 @@ class Receivables:
             TimelineEntry: [],
         }
         for key, own in events.items():
-            state = fold([single for event in own for found, single in _by_receivable(event) if found == key])
+            state = fold(events_about(key, own))
             if state is not None:
                 rows[ReceivableState].append(_state_row(ledger_id, key, state))
                 rows[Holding] += _holding_rows(ledger_id, key, state)
@@ -61,6 +61,11 @@ def _by_receivable(event: Event) -> list[tuple[str, Event]]:
     if isinstance(named, int):
         return [(_hex(named), event)]
     return [(named, event)] if isinstance(named, str) else []
+
+
+def events_about(key: str, events: Iterable[Event]) -> list[Event]:
+    """What the events say of one receivable, a batch of transfers as single ones."""
+    return [single for event in events for found, single in _by_receivable(event) if found == key]
 
 
 def _hex(number: int) -> str:

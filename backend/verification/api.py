@@ -1,15 +1,22 @@
 """Routes of verification: the report, and the bundle from which anybody can make it again offline."""
 
+import io
+import json
+import zipfile
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from backend.kit import messages
+from backend.kit.messages import LOCALES
 from backend.kit.web import CurrentCaller, CurrentLocale, Route, Session
+from backend.receivables import reading
+from backend.receivables.views import timeline_view
 from backend.verification import service
 from backend.verification.service import Gathered
-from backend.verifier import report
+from backend.verifier import page, report
 
 router = APIRouter(prefix="/v1/receivables", route_class=Route, tags=["verification"])
 
@@ -100,6 +107,36 @@ async def verification(evidence: Evidence, locale: CurrentLocale) -> ReportView:
 async def bundle(evidence: Evidence, receivable_id: UUID) -> Response:
     """One file with all the report rests on (docs/bundle.md), for `tallystick verify`."""
     return bundle_file(receivable_id, evidence)
+
+
+@router.get("/{receivable_id}/dossier", response_class=Response)
+async def dossier(
+    evidence: Evidence, receivable_id: UUID, caller: CurrentCaller, session: Session
+) -> Response:
+    """Everything behind one claim as a zip: bundle, reports to read in English and Chinese, terms, events."""
+    record = await reading.get(session, caller, receivable_id)
+    entries = await reading.timeline(session, caller, record)
+    files = {
+        "bundle.json": evidence.bundle(),
+        "report.json": _json(report.to_json(evidence.report)),
+        **{f"report.{each}.txt": page.render(evidence.report, each).encode() for each in LOCALES},
+        "terms.json": _json(record.terms),
+        "timeline.json": _json([timeline_view(each).model_dump(mode="json") for each in entries]),
+        "README.txt": messages.text("verification-dossier", "en", id=record.chain_id).encode(),
+        "README.zh.txt": messages.text("verification-dossier", "zh", id=record.chain_id).encode(),
+    }
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    disposition = f'attachment; filename="{receivable_id}.zip"'
+    return Response(
+        packed.getvalue(), media_type="application/zip", headers={"Content-Disposition": disposition}
+    )
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=2).encode()
 
 
 def bundle_file(receivable_id: UUID, evidence: Gathered) -> Response:

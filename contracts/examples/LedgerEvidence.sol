@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {ILedgerEvidence} from "../interfaces/ILedgerEvidence.sol";
+import {ILedgerEvidence} from "./ILedgerEvidence.sol";
 import {IProvenanceLog} from "../interfaces/IProvenanceLog.sol";
 import {IReceivables} from "../interfaces/IReceivables.sol";
 

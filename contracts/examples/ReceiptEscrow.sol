@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {ILedgerEvidence} from "../interfaces/ILedgerEvidence.sol";
+import {ILedgerEvidence} from "./ILedgerEvidence.sol";
 
 /// @title Money that is paid out once the buyer has recorded that it received the goods
 /// @notice An example of a contract outside the ledger that rests on what the ledger proves. A funder deposits; when

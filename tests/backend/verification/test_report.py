@@ -1,6 +1,8 @@
 """The report and the bundle as the API gives them, and what was found outside the ledger in them."""
 
+import io
 import json
+import zipfile
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -122,3 +124,17 @@ async def test_texts_are_in_the_readers_language(scene, language):
     )
     titles = [each["title"] for each in answer.json()["checks"]]
     assert ("区块" in titles) == (language == "zh-CN")
+
+
+async def test_the_dossier_holds_everything_behind_one_claim(scene):
+    answer = await scene.bank.user.get(f"/v1/receivables/{scene.id}/dossier")
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    read, _ = bundle.read(files["bundle.json"], block_hash=None, now=0)
+    assert "0x" + read.receivable.hex() == scene.claim["chain_id"]
+    assert json.loads(files["report.json"])["receivable"] == scene.claim["chain_id"]
+    assert "区块" in files["report.zh.txt"].decode()
+    assert json.loads(files["timeline.json"])[0]["name"] == "Issued"
+    assert "tallystick verify" in files["README.txt"].decode()
+    stranger = await scene.market.member(4)
+    assert (await stranger.user.get(f"/v1/receivables/{scene.id}/dossier")).status_code == 404

@@ -6,7 +6,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {ProvenanceLog} from "../../../contracts/ProvenanceLog.sol";
 import {LedgerEvidence} from "../../../contracts/examples/LedgerEvidence.sol";
 import {ReceiptEscrow} from "../../../contracts/examples/ReceiptEscrow.sol";
-import {ILedgerEvidence} from "../../../contracts/interfaces/ILedgerEvidence.sol";
+import {ILedgerEvidence} from "../../../contracts/examples/ILedgerEvidence.sol";
 import {IReceivables} from "../../../contracts/interfaces/IReceivables.sol";
 import {TestCurrency} from "../../../contracts/mocks/TestCurrency.sol";
 import {Test} from "./Test.sol";
