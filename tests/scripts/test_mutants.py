@@ -1,6 +1,7 @@
-"""How mutants are put behind switches, and what is made of Forge's coverage report."""
+"""How mutants are put behind switches, and what is made of what Forge reports."""
 
 from tasks.coverage import read_report, shares
+from tasks.invariants import read_calls
 from tasks.mutants import Mutant, Source, without_pure
 
 TEXT = b"if (a < b) c = a + b;"
@@ -51,3 +52,12 @@ def test_coverage_counts_the_contracts_alone() -> None:
     assert files["contracts/A.sol"].lines_missed == [2]
     assert files["contracts/A.sol"].branches_missed == [2]
     assert shares(files) == (0.5, 0.5)
+
+
+def test_only_calls_of_invariants_that_held_are_counted() -> None:
+    log = """
+[PASS] invariant_Ledger() (runs: 50, calls: 3200, reverts: 0)
+[FAIL: NotTrue("x")] invariant_Other() (runs: 1, calls: 12, reverts: 0)
+[PASS] test_Else() (gas: 12)
+"""
+    assert read_calls(log) == {"invariant_Ledger": 3200}
