@@ -76,7 +76,7 @@ abstract contract RecourseClaims is Reserves {
         bytes32 sale = _requireParcel(offer, parcel);
         _requireDone(offer, facts);
         if (_claims[sale][parcel].performed) return (0, 0, 0);
-        return _quote(offer, parcel, facts, _openAfterNotes(offer, sale, facts));
+        return _quote(offer, parcel, facts, _reserves[sale].open);
     }
 
     /// @inheritdoc IFinancing

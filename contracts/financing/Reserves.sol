@@ -96,22 +96,6 @@ abstract contract Reserves is Sales {
         made.push(MadeGood(before, good));
     }
 
-    /// What of the open part no credit note takes. Counts a receivable as often as it is among the parcels.
-    function _openAfterNotes(Offer calldata offer, bytes32 sale, Facts calldata facts)
-        internal
-        view
-        returns (uint64 open)
-    {
-        open = _reserves[sale].open;
-        for (uint256 i = 0; i < offer.parcels.length && open != 0; ++i) {
-            bytes32 id = offer.parcels[i].id;
-            uint64 before = facts.reduced.length == 0 ? 0 : facts.reduced[i];
-            uint64 reduced = RECEIVABLES.holding(id, offer.buyer).reduced;
-            uint64 good = _unmade(_madeGood[offer.buyer][id], reduced, before);
-            open -= good < open ? good : open;
-        }
-    }
-
     /// What is left to make good for a sale made at `before` of `reduced`. Sales made at any amount or later answer for
     /// no more together than came after it; so what a younger one made good leaves an older one what only it can.
     function _unmade(MadeGood[] storage made, uint64 reduced, uint64 before)

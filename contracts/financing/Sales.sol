@@ -9,7 +9,7 @@ import {IParticipants} from "../interfaces/IParticipants.sol";
 import {IReceivablesCore} from "../interfaces/IReceivablesCore.sol";
 import {IReceivables} from "../interfaces/IReceivables.sol";
 import {Cash} from "../libraries/Cash.sol";
-import {SCOPE_BUY, SCOPE_SELL, Sides} from "../types/Account.sol";
+import {SCOPE_BUY, SCOPE_SELL} from "../types/Account.sol";
 import {Currency, Parcel} from "../types/Receivable.sol";
 import {Settlement, SettlementWord} from "../types/Settlement.sol";
 import {
@@ -244,27 +244,13 @@ abstract contract Sales is SignedActions, IFinancing {
     }
 
     function _lock(Offer calldata offer, Parcel[] calldata parcels, bytes32 id, address cosigner) private {
-        uint64 given = uint64(_checkOffer(offer, parcels));
-        PARTICIPANTS.authoriseSale(
-            Sides({
-                seller: offer.seller,
-                sellerSigner: _signer(),
-                sellerCosigner: _cosigner(),
-                buyer: offer.buyer,
-                buyerSigner: offer.signer,
-                buyerCosigner: cosigner,
-                currency: SettlementWord.idOf(offer.token),
-                given: given,
-                price: offer.price
-            })
-        );
+        _authorise(offer, cosigner, _checkOffer(offer, parcels));
         _sales[id] = createSale(SaleStatus.Locked, block.timestamp, 0);
         _emitAccepted(offer, id);
 
         address lockAccount = lockOf(id);
         for (uint256 i = 0; i < parcels.length; ++i) {
-            Settlement currency =
-                RECEIVABLES.lock(parcels[i], offer.seller, lockAccount, offer.acceptDispute);
+            Settlement currency = RECEIVABLES.lock(parcels[i], offer.seller, lockAccount, offer.acceptDispute);
             _requireOpen(currency, offer.token);
         }
     }
@@ -274,6 +260,18 @@ abstract contract Sales is SignedActions, IFinancing {
         if (!currency.isOpenIn(token)) revert TokenNotOpen(token);
     }
 
+    /// `PARTICIPANTS.authoriseSale`.
+    function _authorise(Offer calldata offer, address cosigner, uint256 given) private view {
+        address participants = address(PARTICIPANTS);
+        uint256 data = _callWithSides(IParticipants.authoriseSale.selector, offer, cosigner, given);
+        assembly ("memory-safe") {
+            if iszero(staticcall(gas(), participants, data, 0x124, 0, 0)) {
+                returndatacopy(data, 0, returndatasize())
+                revert(data, returndatasize())
+            }
+        }
+    }
+
     /// `RECEIVABLES.sell`, with all that is in the offer passed on as it came: for fifty parcels, reading and writing each
     /// member would cost as much as a storage slot.
     /// @param given What the seller's limit counts.
@@ -281,23 +279,9 @@ abstract contract Sales is SignedActions, IFinancing {
         private
         returns (address payout, Settlement currency, uint64[] memory sent)
     {
-        bytes4 selector = IReceivablesCore.sell.selector;
         address receivables = address(RECEIVABLES);
-        (address signer, address second) = (_signer(), _cosigner());
+        uint256 data = _callWithSides(IReceivablesCore.sell.selector, offer, cosigner, given);
         assembly ("memory-safe") {
-            let data := mload(0x40)
-            mstore(data, selector)
-            // The sides: seller, its signers; buyer, its signers; currency, and what is given and paid.
-            mstore(add(data, 0x04), calldataload(add(offer, OFFER_SELLER)))
-            mstore(add(data, 0x24), signer)
-            mstore(add(data, 0x44), second)
-            mstore(add(data, 0x64), calldataload(add(offer, OFFER_BUYER)))
-            mstore(add(data, 0x84), calldataload(add(offer, OFFER_SIGNER)))
-            mstore(add(data, 0xa4), cosigner)
-            // Its id is the end of its token's address (`SettlementWord.idOf`).
-            mstore(add(data, 0xc4), and(calldataload(add(offer, OFFER_TOKEN)), 0xffffffff))
-            mstore(add(data, 0xe4), given)
-            mstore(add(data, 0x104), calldataload(add(offer, OFFER_PRICE)))
             mstore(add(data, 0x124), calldataload(add(offer, OFFER_ACCEPT_DISPUTE)))
             mstore(add(data, 0x144), 0x160)
             mstore(add(data, 0x164), parcels.length)
@@ -312,6 +296,30 @@ abstract contract Sales is SignedActions, IFinancing {
             currency := mload(add(data, 0x20))
             sent := add(data, 0x60)
             mstore(0x40, add(data, size))
+        }
+    }
+
+    /// The beginning of a call whose first argument is `Sides`, at the free memory: for the caller to use at once.
+    function _callWithSides(bytes4 selector, Offer calldata offer, address cosigner, uint256 given)
+        private
+        view
+        returns (uint256 data)
+    {
+        (address signer, address second) = (_signer(), _cosigner());
+        assembly ("memory-safe") {
+            data := mload(0x40)
+            mstore(data, selector)
+            // Seller, its signers; buyer, its signers; currency, and what is given and paid.
+            mstore(add(data, 0x04), calldataload(add(offer, OFFER_SELLER)))
+            mstore(add(data, 0x24), signer)
+            mstore(add(data, 0x44), second)
+            mstore(add(data, 0x64), calldataload(add(offer, OFFER_BUYER)))
+            mstore(add(data, 0x84), calldataload(add(offer, OFFER_SIGNER)))
+            mstore(add(data, 0xa4), cosigner)
+            // Its id is the end of its token's address (`SettlementWord.idOf`).
+            mstore(add(data, 0xc4), and(calldataload(add(offer, OFFER_TOKEN)), 0xffffffff))
+            mstore(add(data, 0xe4), given)
+            mstore(add(data, 0x104), calldataload(add(offer, OFFER_PRICE)))
         }
     }
 
@@ -400,7 +408,9 @@ abstract contract Sales is SignedActions, IFinancing {
         (given, sound) = unitsOf(parcels);
         if (!sound || given == 0 || price == 0) revert OfferInvalid();
         if (reserve != 0 && (reserve > price || offer.wordAt(OFFER_LOCK_TIME) != 0)) revert OfferInvalid();
-        if (offer.wordAt(OFFER_RECOURSE) != 0 && offer.wordAt(OFFER_REPURCHASE_PRICE) == 0) revert OfferInvalid();
+        if (offer.wordAt(OFFER_RECOURSE) != 0 && offer.wordAt(OFFER_REPURCHASE_PRICE) == 0) {
+            revert OfferInvalid();
+        }
         if (offer.wordAt(OFFER_BUYER) == offer.wordAt(OFFER_SELLER)) revert OfferInvalid();
         if (price > given) given = price;
     }

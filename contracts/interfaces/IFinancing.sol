@@ -145,7 +145,8 @@ interface IFinancing is ISignedActions {
     ) external;
 
     /// @notice What performing recourse would take now: units that go back and the price in minor units, of which
-    /// `fromReserve` comes from the reserve. Zero units if there is nothing to take back.
+    /// `fromReserve` at most comes from the reserve: less if credit notes are not made good out of it yet, which come
+    /// first. Zero units if there is nothing to take back.
     function recourseQuote(Offer calldata offer, uint256 parcel, Facts calldata facts)
         external
         view

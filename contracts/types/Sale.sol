@@ -182,7 +182,8 @@ function isInRange(Offer calldata offer) pure returns (bool inRange) {
         amounts := or(amounts, calldataload(add(offer, OFFER_REPURCHASE_PRICE)))
         excess := or(excess, shr(64, amounts))
         // Two kinds of recourse, and yes or no.
-        let choices := or(calldataload(add(offer, OFFER_RECOURSE)), calldataload(add(offer, OFFER_ACCEPT_DISPUTE)))
+        let choices :=
+            or(calldataload(add(offer, OFFER_RECOURSE)), calldataload(add(offer, OFFER_ACCEPT_DISPUTE)))
         excess := or(excess, shr(1, choices))
         excess := or(excess, shr(32, calldataload(add(offer, OFFER_LOCK_TIME))))
         inRange := iszero(or(excess, shr(40, calldataload(add(offer, OFFER_EXPIRY)))))
@@ -198,7 +199,9 @@ function parcelsOf(Offer calldata offer) pure returns (Parcel[] calldata parcels
         parcels.length := calldataload(start)
         parcels.offset := add(start, 0x20)
         outside := or(outside, shr(64, parcels.length))
-        if or(outside, gt(add(parcels.offset, mul(parcels.length, 0x60)), calldatasize())) { revert(0, 0) }
+        if or(outside, gt(add(parcels.offset, mul(parcels.length, 0x60)), calldatasize())) {
+            revert(0, 0)
+        }
     }
 }
 

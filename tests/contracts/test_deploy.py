@@ -16,7 +16,7 @@ from scripts.record import Record
 from scripts.session import ScriptError, Session
 from tasks import networks
 from tasks.environment import ROOT
-from tasks.networks import Network
+from tasks.networks import TEST_CHAINS, Network
 
 pytestmark = pytest.mark.main_path
 SAMPLES = ROOT / "samples" / "parties.toml"
@@ -94,7 +94,7 @@ def test_what_was_lost_from_the_record_is_deployed_again_with_its_ties(opened: C
 
 def test_a_public_ledger_is_not_replaced_in_passing(opened: Callable[[], Session]) -> None:
     ledger = opened()
-    ledger.network = Network("public", "remote", ledger.network.chain_id, "a chain others use")
+    ledger.network = Network("public", "remote", min(TEST_CHAINS), "a chain others use")
     ledger.record.contracts["ProvenanceLog"]["creation_hash"] = "0x" + "00" * 32
     before = sent(opened())
     with pytest.MonkeyPatch.context() as patch:
@@ -127,8 +127,8 @@ def test_a_ledger_whose_roles_must_wait(opened: Callable[[], Session], tmp_path:
     with brownie.reverts():
         governance.grantRole(3, brownie.accounts[1], 0, steward)
     receivables.pause(steward)
-    assert governance.hasRole(0, ledger.address("supervisor")) == (True, 86_400)
-    assert governance.hasRole(0, ledger.address("deployer")) == (False, 0)
+    assert tuple(governance.hasRole(0, ledger.address("supervisor"))) == (True, 86_400)
+    assert not governance.hasRole(0, ledger.address("deployer"))[0]
     before = sent(opened())
     deploy(ledger)
     assert sent(opened()) == before

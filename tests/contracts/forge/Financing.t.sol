@@ -175,8 +175,7 @@ contract FinancingTest is LedgerTest {
         if (member == 9) offer.lockTime = uint32(value);
         vm.assume(financing.offerDigest(offer) != digest);
         vm.prank(supplier.signer);
-        (bool success,) =
-            address(financing).call(abi.encodeCall(IFinancing.accept, (offer, 0, signature)));
+        (bool success,) = address(financing).call(abi.encodeCall(IFinancing.accept, (offer, 0, signature)));
         assertFalse(success, "settled on other terms than were signed");
     }
 

@@ -14,8 +14,7 @@ import {Vm, vm} from "./Vm.sol";
 contract FinancingOffersTest is LedgerTest {
     function test_Accept_Relayed() public {
         Offer memory offer = _offer(_claim());
-        bytes memory callData =
-            abi.encodeCall(IFinancing.accept, (offer, offer.price, _signed(bank, offer)));
+        bytes memory callData = abi.encodeCall(IFinancing.accept, (offer, offer.price, _signed(bank, offer)));
         SignedAction memory action = _signAction(financing, supplier, callData, 0);
         bytes32 structHash = keccak256(
             abi.encode(

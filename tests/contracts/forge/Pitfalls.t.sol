@@ -249,9 +249,7 @@ contract PitfallsTest is LedgerTest {
             address(financing),
             abi.encodeCall(
                 financing.relay,
-                _signAction(
-                    financing, supplier, abi.encodeCall(financing.accept, (offer, 0, signature)), 0
-                )
+                _signAction(financing, supplier, abi.encodeCall(financing.accept, (offer, 0, signature)), 0)
             )
         );
         vm.prank(supplier.signer);

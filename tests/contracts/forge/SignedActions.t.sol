@@ -203,7 +203,8 @@ contract SignedActionsTest is DiaryTest {
         action.signature = abi.encodePacked(r, bytes32(order - uint256(s)));
         vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
         _diary.relay(action);
-        action.signature = abi.encodePacked(r, bytes32((order - uint256(s)) | uint256(v == 27 ? 1 : 0) << 255));
+        action.signature =
+            abi.encodePacked(r, bytes32((order - uint256(s)) | uint256(v == 27 ? 1 : 0) << 255));
         vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
         _diary.relay(action);
     }
