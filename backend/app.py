@@ -19,6 +19,7 @@ import backend.console.papers
 import backend.console.session
 import backend.console.verification
 import backend.financing.api
+import backend.financing.remedies_api
 import backend.invoices.answers_api
 import backend.invoices.api
 import backend.invoices.batches_api
@@ -95,6 +96,7 @@ ROUTERS: list[APIRouter] = [
     backend.receivables.api.router,
     backend.receivables.remedies_api.router,
     backend.financing.api.router,
+    backend.financing.remedies_api.router,
     backend.verification.api.router,
     backend.verification.findings_api.router,
     backend.console.session.router,

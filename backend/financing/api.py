@@ -69,6 +69,13 @@ class OfferBody(Body):
     expires_at: Moment
     agreement: str = Field(default=ZERO_HASH, pattern=_HASH, description="Hash of the master agreement.")
     law: str = Field(default=ZERO_HASH, pattern=_HASH, description="Hash of the law and venue.")
+    cash_days: StrictInt | None = Field(
+        default=None,
+        ge=1,
+        le=30,
+        description="Where no money token may be used: the claim is locked for so many days until the seller "
+        "signs for cash paid outside. Not delivery versus payment.",
+    )
 
 
 class AcceptanceBody(Body):
@@ -85,7 +92,7 @@ class OfferView(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: UUID = Field(examples=[ID])
-    status: Literal["prepared", "open", "accepted", "sold", "expired"]
+    status: Literal["prepared", "open", "accepted", "sold", "locked", "lapsed", "withdrawn", "expired"]
     buyer: str = Field(examples=[ACCOUNT])
     buyer_name: str | None = Field(examples=["Example Bank One"])
     seller: str = Field(examples=[ACCOUNT])
@@ -115,6 +122,7 @@ def words(offer: OfferRecord, today: date) -> dict[str, str]:
         "instead": _grouped(quote.due_value, offer.currency),
         "later": _grouped(quote.deferred, offer.currency),
         "rate": quote.annual_rate,
+        "days": int(offer.terms["lockTime"]) // 86_400,
     }
     said: dict[str, str] = {}
     for locale in messages.LOCALES:
@@ -122,6 +130,7 @@ def words(offer: OfferRecord, today: date) -> dict[str, str]:
         parts += ["offer-later"] if quote.deferred else []
         parts += ["offer-cost" if quote.annual_rate is not None else "offer-cost-no-rate"]
         parts += ["offer-recourse" if quote.recourse else "offer-no-recourse"]
+        parts += ["offer-cash"] if params["days"] else []
         said[locale] = messages.text("offer-joint", locale).join(
             messages.text(part, locale, **params) for part in parts
         )
@@ -133,8 +142,8 @@ async def offer_view(session: AsyncSession, offer: OfferRecord) -> OfferView:
     today, terms = now().date(), offer.terms
     quote = service.quote(offer, today)
     status = offer.status
-    if await repository.sale(session, offer.ledger_id, offer.sale) is not None:
-        status = "sold"
+    if (sale := await repository.sale(session, offer.ledger_id, offer.sale)) is not None:
+        status = service.STATUS_OF_SALE[sale.status]
     elif status == "open" and offer.expires_at < now():
         status = "expired"
     names = await names_of_accounts(session, offer.ledger_id, [terms["buyer"]])
@@ -174,6 +183,7 @@ async def make_offer(body: OfferBody, request: Request, desk: CurrentDesk) -> Ac
         law=body.law,
         expires_at=body.expires_at,
         seller=body.seller,
+        lock_time=(body.cash_days or 0) * 86_400,
     )
     action = await service.prepare_offer(desk, bid)
     audit_subject(request, f"offer:{action.effect['offer']}")
@@ -235,7 +245,7 @@ def _sale_view(sale: Sale, block_number: int, *, told: bool) -> TimelineView:
 @router.get("/offers/{offer_id}", summary="Read an offer")
 async def get_offer(offer_id: UUID, caller: CurrentCaller, session: Session) -> OfferView:
     """One offer, in figures and in words."""
-    return await offer_view(session, await _offer(session, caller, offer_id))
+    return await offer_view(session, await find_offer(session, caller, offer_id))
 
 
 @router.post("/offers/{offer_id}/acceptance", status_code=201, summary="Accept an offer")
@@ -243,12 +253,15 @@ async def accept_offer(
     offer_id: UUID, body: AcceptanceBody, request: Request, desk: CurrentDesk
 ) -> ActionView:
     """What the seller signs; then cash and claim change hands in one transaction."""
-    offer = await _offer(desk.session, desk.caller, offer_id, lock=True)
+    offer = await find_offer(desk.session, desk.caller, offer_id, lock=True)
     audit_subject(request, f"offer:{offer.id}")
     return action_view(await service.prepare_acceptance(desk, offer, body.min_price))
 
 
-async def _offer(session: AsyncSession, caller: Caller, offer_id: UUID, *, lock: bool = False) -> OfferRecord:
+async def find_offer(
+    session: AsyncSession, caller: Caller, offer_id: UUID, *, lock: bool = False
+) -> OfferRecord:
+    """An offer the caller may see, or NotFound."""
     if (offer := await repository.offer(session, caller, offer_id, lock=lock)) is None:
         raise NotFound()
     return offer

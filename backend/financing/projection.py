@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.projections import Event
 from backend.financing import repository
+from backend.receivables.model import ZERO_ADDRESS
 
 _LATER = {"CashAcknowledged": "done", "SaleLapsed": "lapsed"}
 TERMS = (
@@ -45,8 +46,22 @@ class Sales:
 
 def _fold(ledger_id: UUID, key: str, events: Sequence[Event]) -> dict[str, Any] | None:
     row: dict[str, Any] | None = None
+    facts: dict[str, Any] = {}
     for event in events:
-        if event.name == "OfferAccepted":
+        if event.name == "FactsRecorded":  # comes before the acceptance, or with the cash of a lock
+            facts["facts"] = event.args["facts"]
+        elif event.name == "OfferCancelled":
+            row = {
+                "ledger_id": ledger_id,
+                "sale": key,
+                "seller": ZERO_ADDRESS,
+                "buyer": event.args["buyer"],
+                "offer": {},
+                "status": "cancelled",
+                "time": event.block_time,
+                "tx_hash": event.tx_hash,
+            }
+        elif event.name == "OfferAccepted":
             row = {
                 "ledger_id": ledger_id,
                 "sale": key,
@@ -59,4 +74,6 @@ def _fold(ledger_id: UUID, key: str, events: Sequence[Event]) -> dict[str, Any] 
             }
         elif row is not None and event.name in _LATER:
             row["status"] = _LATER[event.name]
+    if row is not None:
+        row["offer"] |= facts
     return row

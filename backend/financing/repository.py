@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from backend.kit import bulk
 from backend.kit.access import Caller, Owned
 from backend.kit.database import Address, Amount, Base, Hash32, Json, UtcTime
-from backend.receivables.repository import TimelineEntry
+from backend.receivables.repository import ReceivableRecord, TimelineEntry
 
 
 class OfferRecord(Owned, Base):
@@ -59,9 +59,10 @@ class Sale(Base):
     seller: Mapped[str] = mapped_column(Address, index=True)
     buyer: Mapped[str] = mapped_column(Address, index=True)
     offer: Mapped[dict[str, Any]] = mapped_column(Json)
-    """What its acceptance says of it: token, price, reserve, recourse, agreement, law."""
+    """What its acceptance says of it: token, price, reserve, recourse, agreement, law; and the facts that
+    held then, where any did."""
     status: Mapped[str] = mapped_column(String(20))
-    """done, locked (cash is awaited), lapsed."""
+    """done, locked (cash is awaited), lapsed, cancelled (the offer, before any sale)."""
     time: Mapped[datetime] = mapped_column(UtcTime)
     tx_hash: Mapped[str] = mapped_column(Hash32)
 
@@ -135,3 +136,14 @@ async def by_id(session: AsyncSession, ledger_id: UUID, offer_id: UUID) -> Offer
     """One offer of a ledger, held until the transaction ends."""
     statement = select(OfferRecord).where(OfferRecord.ledger_id == ledger_id, OfferRecord.id == offer_id)
     return await session.scalar(statement.with_for_update())
+
+
+async def offered(session: AsyncSession, offer: OfferRecord, key: str) -> ReceivableRecord:
+    """The receivable with the id `key` on the chain, which the offer is for."""
+    return (
+        await session.scalars(
+            select(ReceivableRecord)
+            .join(OfferedReceivable, OfferedReceivable.receivable_id == ReceivableRecord.id)
+            .where(OfferedReceivable.offer_id == offer.id, ReceivableRecord.chain_id == key)
+        )
+    ).one()

@@ -31,6 +31,8 @@ from backend.receivables.repository import ReceivableRecord, holding
 from backend.receivables.service import NoAccount, recheck_sale
 
 OFFER, ACCEPT = "offer.make", "offer.accept"
+STATUS_OF_SALE = {"done": "sold", "locked": "locked", "lapsed": "lapsed", "cancelled": "withdrawn"}
+"""What an offer is called once the chain knows it."""
 LONGEST = timedelta(days=30)
 """No offer stays open longer."""
 _FUNDER = 1 << 2
@@ -106,6 +108,8 @@ class Bid:
     law: str
     expires_at: datetime
     seller: str | None = None
+    lock_time: int = 0
+    """Seconds in which the seller signs for cash paid outside; 0 for cash on the ledger, at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ async def prepare_offer(desk: Desk, bid: Bid) -> ActionRecord:
         "acceptDispute": False,
         "agreement": bid.agreement,
         "law": bid.law,
-        "lockTime": 0,
+        "lockTime": bid.lock_time,
         "expiry": int(bid.expires_at.timestamp()),
         "signer": bid.wallet,
         "salt": secrets.randbits(128),
@@ -250,6 +254,9 @@ async def _require_open(session: AsyncSession, offer: OfferRecord) -> None:
     """An acceptance that failed on the chain changed nothing there: the offer is open as before."""
     if offer.status == "accepted" and await outbox.has_failed(session, offer.operation_id):
         offer.status = "open"
+    sale = await repository.sale(session, offer.ledger_id, offer.sale)
+    if sale is not None:
+        raise OfferNotOpen(status=STATUS_OF_SALE[sale.status])
     if offer.status != "open" or offer.expires_at < now():
         raise OfferNotOpen(status="expired" if offer.status == "open" else offer.status)
 
@@ -285,7 +292,7 @@ class SignedHandlers:
         await recheck_sale(session, action.ledger_id, sold, offer.terms["seller"])
         contract = self.actions.contracts["Financing"]
         arguments = {
-            "offer": _numbers(offer.terms),
+            "offer": numbers(offer.terms),
             "minPrice": int(action.effect["minPrice"]),
             "signature": offer.signature,
         }
@@ -318,7 +325,7 @@ def _second(signatures: Sequence[Signature]) -> str:
     return "0x" + "".join(each.signer[2:] + each.signature[2:] for each in signatures[1:])
 
 
-def _numbers(terms: dict[str, Any]) -> dict[str, Any]:
+def numbers(terms: dict[str, Any]) -> dict[str, Any]:
     """The offer's message with its integers as integers, as the ABI takes them."""
     text = {"price", "reserve", "recourse", "repurchasePrice", "lockTime", "expiry", "salt"}
     parcels = [{**p, "units": int(p["units"]), "minUnpaid": int(p["minUnpaid"])} for p in terms["parcels"]]

@@ -53,6 +53,11 @@ GAS_FLOORS = {
     "CloseOutside": (180_000, 0),
     "WaiveInterest": (100_000, 0),
     "WriteOff": (130_000, 0),
+    "CancelOffer": (100_000, 10_000),
+    "AcknowledgeCash": (200_000, 80_000),
+    "DemandWarranty": (110_000, 10_000),
+    "AnswerWarranty": (90_000, 10_000),
+    "PerformRecourse": (330_000, 10_000),
     "SetStandingConsent": (80_000, 0),
     "Accept": (250_000, 65_000),
 }

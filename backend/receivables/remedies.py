@@ -24,7 +24,7 @@ DISPUTE, END_DISPUTE = "receivable.dispute", "receivable.dispute.end"
 CREDIT_NOTE, CREDIT_CONSENT = "receivable.credit-note", "receivable.credit-note.consent"
 CLOSE_OUTSIDE, WAIVE, WRITE_OFF = "receivable.outside-payment", "receivable.waiver", "receivable.write-off"
 RECEIPT = "receivable.receipt"
-Subject = Literal["dispute", "credit-note", "outside-payment"]
+Subject = Literal["dispute", "credit-note", "outside-payment", "cash", "warranty", "warranty-answer"]
 
 _DOMAIN: Final = b"tallystick note v1\x00"
 
@@ -70,7 +70,7 @@ def note_hash(salt: bytes, text: str) -> str:
     return hash32(sha256(_DOMAIN + salt + text.encode()).digest())
 
 
-async def _write(desk: Desk, record: ReceivableRecord, subject: Subject, text: str) -> str:
+async def write_note(desk: Desk, record: ReceivableRecord, subject: Subject, text: str) -> str:
     """Keeps what is said; answers its hash."""
     salt = token_bytes(32)
     digest = note_hash(salt, text)
@@ -100,7 +100,7 @@ async def dispute(desk: Desk, record: ReceivableRecord, amount: int, reason: str
         {
             "terms": state.terms,
             "disputed": amount,
-            "reason": await _write(desk, record, "dispute", reason),
+            "reason": await write_note(desk, record, "dispute", reason),
         },
         kind=DISPUTE,
         subject=f"receivable:{record.id}",
@@ -130,7 +130,7 @@ async def credit(desk: Desk, record: ReceivableRecord, amount: int, number: str,
     state = await confirmed(desk, record.chain_id)
     if not lot and amount > state.unpaid:
         raise MoreThanUnpaid(amount=amount, unpaid=state.unpaid)
-    note = await _write(desk, record, "credit-note", number)
+    note = await write_note(desk, record, "credit-note", number)
     return await desk.prepare_call(
         "IssueCreditNote",
         {"terms": state.terms, "lot": lot, "total": amount, "note": note},
@@ -165,7 +165,7 @@ async def close_outside(
     """A holder says that it was paid `amount` outside the ledger, and gives up the units that carry it."""
     state = await confirmed(desk, record.chain_id)
     await _within(desk, state, account, amount)
-    digest = await _write(desk, record, "outside-payment", reference)
+    digest = await write_note(desk, record, "outside-payment", reference)
     return await desk.prepare_call(
         "CloseOutside",
         {"id": record.chain_id, "account": account, "amount": amount, "paymentReference": digest},

@@ -66,6 +66,11 @@ def _action(contract: str, name: str, arguments: str) -> Statement:
     return Statement(contract, f"{name}({arguments},{_RELAYED})")
 
 
+def _of_offer(name: str, arguments: str = "") -> Statement:
+    """A relayed action about an offer: the offer, then further arguments, each with its comma."""
+    return Statement("Financing", f"{name}(Offer offer,{arguments}{_RELAYED}){OFFER}{PARCEL}")
+
+
 _ALL = (
     _action("Receivables", "Issue", TERMS),
     _action("Receivables", "IssueAndConfirm", TERMS),
@@ -88,7 +93,12 @@ _ALL = (
     _action("Receivables", "WriteOff", "bytes32 id,address account"),
     _action("Participants", "SetStandingConsent", "address account,bool open"),
     Statement("Financing", OFFER + PARCEL),
-    Statement("Financing", f"Accept(Offer offer,uint64 minPrice,{_RELAYED}){OFFER}{PARCEL}"),
+    _of_offer("Accept", "uint64 minPrice,"),
+    _of_offer("CancelOffer"),
+    _of_offer("AcknowledgeCash", "bytes32 paymentReference,"),
+    _of_offer("DemandWarranty", "uint256 parcel,bytes32 evidence,"),
+    _of_offer("AnswerWarranty", "uint256 parcel,bool admitted,bytes32 answer,"),
+    _of_offer("PerformRecourse", "uint256 parcel,bool warranty,uint64 maxPrice,"),
     Statement("ProvenanceLog", "Capture(bytes32 logId,address account,bytes32 document)"),
     Statement(TOKEN, f"Permit(address owner,address spender,uint256 value,{_BOUND})"),
 )

@@ -243,6 +243,36 @@ def _accept(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
     writer.offer(message["offer"])
 
 
+def _cancel_offer(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say("cancel-offer")
+    writer.offer(message["offer"])
+
+
+def _cash(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    offer = message["offer"]
+    price = writer.money(offer["token"], offer["price"])
+    writer.say("acknowledge-cash", price=price, reference=_hex(message["paymentReference"]))
+    writer.offer(offer)
+
+
+def _warranty(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    writer.say("demand-warranty", parcel=message["parcel"] + 1, evidence=_hex(message["evidence"]))
+    writer.offer(message["offer"])
+
+
+def _warranty_answer(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    code = "admit-warranty" if message["admitted"] else "deny-warranty"
+    writer.say(code, parcel=message["parcel"] + 1, answer=_hex(message["answer"]))
+    writer.offer(message["offer"])
+
+
+def _recourse(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
+    most = writer.money(message["offer"]["token"], message["maxPrice"])
+    code = "recourse-warranty" if message["warranty"] else "recourse-default"
+    writer.say(code, parcel=message["parcel"] + 1, most=most)
+    writer.offer(message["offer"])
+
+
 def _consent(writer: _Writer, message: Mapping[str, Any], _: Document) -> None:
     writer.say("consent" if message["open"] else "consent-ended", account=writer.who(message["account"]))
 
@@ -294,6 +324,11 @@ _WORDS: dict[str, Callable[[_Writer, Mapping[str, Any], Document], None]] = {
     "SetStandingConsent": _consent,
     "Offer": _offer,
     "Accept": _accept,
+    "CancelOffer": _cancel_offer,
+    "AcknowledgeCash": _cash,
+    "DemandWarranty": _warranty,
+    "AnswerWarranty": _warranty_answer,
+    "PerformRecourse": _recourse,
     "Capture": _capture,
     "Permit": _permit,
 }

@@ -61,6 +61,7 @@ _STRUCTS = {
     "Terms": TERMS,
     "Offer": OFFER[len("Offer(") : -1],
     "Parcel": PARCEL[len("Parcel(") : -1],
+    "Facts": "uint64[] sent,uint64[] reduced",
     "Confirmation": "address signer,uint256 nonce,uint256 deadline,bytes32[] otherFingerprints,"
     "bytes signature,bytes cosignature",
     "SignedAction": "address signer,uint256 nonce,uint256 deadline,uint256 gasFloor,bytes callData,"
@@ -110,6 +111,13 @@ def market_contracts() -> Contracts:
         _RELAY,
         "accept(Offer offer,uint64 minPrice,bytes signature)",
         "acceptWith(Offer offer,uint64 minPrice,bytes signature,bytes cosignature,bytes permit)",
+        "cancelOffer(Offer offer)",
+        "acknowledgeCash(Offer offer,bytes32 paymentReference)",
+        "lapse(Offer offer)",
+        "demandWarranty(Offer offer,uint256 parcel,bytes32 evidence)",
+        "answerWarranty(Offer offer,uint256 parcel,bool admitted,bytes32 answer)",
+        "performRecourse(Offer offer,uint256 parcel,bool warranty,uint64 maxPrice,Facts facts)",
+        "releaseReserve(Offer offer,Facts facts,address account)",
     )
     participants = abi(_RELAY, "setStandingConsent(address account,bool open)")
     made = [
