@@ -8,9 +8,8 @@ from fastapi import APIRouter, Request, Response
 from backend.console.web import PREFIX, PageLocale, PageRoute, render
 from backend.kit import messages
 from backend.kit.messages import Locale
-from backend.kit.web import CurrentCaller, Paging, Session, page
+from backend.kit.web import CurrentCaller, Paging, Session
 from backend.receivables import reading
-from backend.receivables.repository import ReceivableRecord
 from backend.verification.api import Evidence, bundle_file
 from backend.verification.service import Gathered
 from backend.verifier import checks, report
@@ -23,9 +22,7 @@ async def receivables(
     request: Request, session: Session, caller: CurrentCaller, paging: Paging, locale: PageLocale
 ) -> Response:
     """The receivables the caller may see, newest first."""
-    statement = await reading.listing(session, caller)
-    rows, following = await page(session, statement, ReceivableRecord.id, paging)
-    shown = [await reading.show(session, caller, row) for row in rows]
+    shown, following = await reading.listing(session, caller, paging)
     return render(request, "receivables.html", locale, items=shown, following=following)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Query, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Select
+from sqlalchemy import Select, select, union
 from sqlalchemy.ext.asyncio import AsyncSession
 from structlog.contextvars import bind_contextvars
 
@@ -291,15 +291,25 @@ Paging = Annotated[PageQuery, Query()]
 
 
 async def page(
-    session: AsyncSession, statement: Select[Any], id_column: Any, paging: PageQuery
+    session: AsyncSession,
+    statement: Select[Any],
+    id_column: Any,
+    paging: PageQuery,
+    parts: Sequence[Select[Any]] = (),
 ) -> tuple[Sequence[Any], str | None]:
     """The rows of one page, newest first, and the cursor of the next.
 
     `id_column` is a UUIDv7 column: its order is the order of creation, it never changes, and so a page never
-    repeats or skips a row that was there when the first page was asked for. Raises InvalidCursor.
+    repeats or skips a row that was there when the first page was asked for. With `parts`, statements for ids,
+    the rows are those of any part, and each part is read no further than the page. Raises InvalidCursor.
     """
-    if paging.cursor is not None:
-        statement = statement.where(id_column < _decode_cursor(paging.cursor))
+    last = None if paging.cursor is None else _decode_cursor(paging.cursor)
+    if parts:
+        read = [each if last is None else each.where(id_column < last) for each in parts]
+        ends = [select(each.order_by(id_column.desc()).limit(paging.limit + 1).subquery()) for each in read]
+        statement = statement.where(id_column.in_(union(*ends)))
+    elif last is not None:
+        statement = statement.where(id_column < last)
     rows = (await session.scalars(statement.order_by(id_column.desc()).limit(paging.limit + 1))).all()
     shown = rows[: paging.limit]
     following = _encode_cursor(getattr(shown[-1], id_column.key)) if len(rows) > paging.limit else None

@@ -14,11 +14,10 @@ from backend.chain.api import ActionView, CurrentActions, action_view
 from backend.invoices.service import InvoiceFacts
 from backend.kit.access import Caller
 from backend.kit.strict import Day
-from backend.kit.web import CurrentCaller, Page, Paging, Route, Session, audit_subject, page
+from backend.kit.web import CurrentCaller, Page, Paging, Route, Session, audit_subject
 from backend.receivables import movements, reading, service
 from backend.receivables.calendar import BusinessDayRule
 from backend.receivables.desk import Desk
-from backend.receivables.repository import ReceivableRecord
 from backend.receivables.service import Wishes
 from backend.receivables.views import (
     ACCOUNT,
@@ -156,9 +155,8 @@ async def list_receivables(
     invoice_id: Annotated[UUID | None, Query()] = None,
 ) -> Page[ReceivableView]:
     """Receivables you are supplier, debtor or holder of, newest first."""
-    statement = await reading.listing(session, caller, stage=stage, invoice_id=invoice_id)
-    rows, following = await page(session, statement, ReceivableRecord.id, paging)
-    return Page(items=[await reading.show(session, caller, row) for row in rows], next=following)
+    items, following = await reading.listing(session, caller, paging, stage=stage, invoice_id=invoice_id)
+    return Page(items=items, next=following)
 
 
 @router.get("/receivables/{receivable_id}", summary="Read a receivable")

@@ -9,8 +9,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller
 from backend.kit.problems import NotFound, Problem
+from backend.kit.web import PageQuery, page
 from backend.parties.service import accounts_of, names_of_accounts
-from backend.receivables import deliveries, repository, service
+from backend.receivables import deliveries, repository, service, visibility
 from backend.receivables.desk import Desk
 from backend.receivables.repository import ReceivableRecord, TimelineEntry
 from backend.receivables.views import HoldingView, ReceivableView, goods_view, holding_view, receivable_view
@@ -23,23 +24,33 @@ class AccountNotYours(Problem):
 
 
 async def listing(
-    session: AsyncSession, caller: Caller, *, stage: str | None = None, invoice_id: UUID | None = None
-) -> Select[ReceivableRecord]:
-    """A statement for the receivables the caller may see."""
-    statement = repository.records(caller.ledger_id)
+    session: AsyncSession,
+    caller: Caller,
+    paging: PageQuery,
+    *,
+    stage: str | None = None,
+    invoice_id: UUID | None = None,
+) -> tuple[list[ReceivableView], str | None]:
+    """One page of the receivables the caller may see, newest first, and the cursor of the next."""
+    accounts = await accounts_of(session, caller.party_id)
+    parts: list[Select[UUID]] = []
     if not caller.sees_everything:
-        accounts = await accounts_of(session, caller.party_id)
-        statement = statement.where(repository.concerns(accounts, caller.party_id))
-    if stage is not None:
-        statement = statement.where(ReceivableRecord.stage == stage)
-    if invoice_id is not None:
-        statement = statement.where(ReceivableRecord.invoice_id == invoice_id)
-    return statement
+        parts = await visibility.parts(session, caller.ledger_id, caller.party_id, accounts)
+    statement = repository.records(caller.ledger_id)
+    for column, wanted in ((ReceivableRecord.stage, stage), (ReceivableRecord.invoice_id, invoice_id)):
+        if wanted is not None:
+            statement = statement.where(column == wanted)
+            parts = [each.where(column == wanted) for each in parts]
+    rows, following = await page(session, statement, ReceivableRecord.id, paging, parts)
+    return await show_many(session, caller, rows, accounts), following
 
 
 async def get(session: AsyncSession, caller: Caller, receivable_id: UUID) -> ReceivableRecord:
     """A receivable the caller may see, or NotFound."""
-    statement = (await listing(session, caller)).where(ReceivableRecord.id == receivable_id)
+    statement = repository.records(caller.ledger_id).where(ReceivableRecord.id == receivable_id)
+    if not caller.sees_everything:
+        accounts = await accounts_of(session, caller.party_id)
+        statement = statement.where(visibility.concerns(accounts, caller.party_id))
     if (record := await session.scalar(statement)) is None:
         raise NotFound()
     return record
@@ -58,14 +69,25 @@ async def own(desk: Desk, receivable_id: UUID, *, side: Literal["supplier", "deb
 
 async def show(session: AsyncSession, caller: Caller, record: ReceivableRecord) -> ReceivableView:
     """One receivable with what the chain says of it and what the caller has of it."""
-    state = await repository.state(session, record.ledger_id, record.chain_id)
-    held = await repository.holdings(session, record.ledger_id, record.chain_id)
-    if not caller.sees_everything:
-        accounts = set(await accounts_of(session, caller.party_id))
-        held = [each for each in held if each.account in accounts]
-    sides = [record.supplier_account, record.debtor_account]
-    names = await names_of_accounts(session, record.ledger_id, sides)
-    return receivable_view(record, state, held, names, caller)
+    accounts = await accounts_of(session, caller.party_id)
+    (view,) = await show_many(session, caller, [record], accounts)
+    return view
+
+
+async def show_many(
+    session: AsyncSession, caller: Caller, records: Sequence[ReceivableRecord], accounts: Sequence[str]
+) -> list[ReceivableView]:
+    """Receivables as they are shown to the caller, who has `accounts`."""
+    keys = [each.chain_id for each in records]
+    states = await visibility.states(session, caller.ledger_id, keys)
+    whose = None if caller.sees_everything else accounts
+    held = await visibility.holdings_of_all(session, caller.ledger_id, keys, whose)
+    sides = {side for each in records for side in (each.supplier_account, each.debtor_account)}
+    names = await names_of_accounts(session, caller.ledger_id, sorted(sides))
+    return [
+        receivable_view(each, states.get(each.chain_id), held.get(each.chain_id, []), names, caller)
+        for each in records
+    ]
 
 
 async def show_with_goods(session: AsyncSession, caller: Caller, record: ReceivableRecord) -> ReceivableView:

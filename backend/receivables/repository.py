@@ -10,7 +10,6 @@ from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
-    ColumnElement,
     Index,
     LargeBinary,
     Select,
@@ -20,7 +19,6 @@ from sqlalchemy import (
     delete,
     exists,
     func,
-    or_,
     select,
     text,
 )
@@ -49,6 +47,9 @@ class ReceivableRecord(Owned, Base):
             postgresql_where=_OPEN,
         ),
         Index("ix_receivables_chain_id", "ledger_id", "chain_id"),
+        # Pages of a party's receivables, newest first (visibility.py).
+        Index("ix_receivables_supplier", "ledger_id", "party_id", "id"),
+        Index("ix_receivables_debtor", "ledger_id", "debtor_party_id", "id"),
     )
 
     debtor_party_id: Mapped[UUID] = mapped_column(index=True)
@@ -226,22 +227,6 @@ async def point_slots(
         if receivable is not None
     ]
     await bulk.insert(session, TakenFingerprint, rows)
-
-
-def concerns(accounts: Sequence[str], party_id: UUID) -> ColumnElement[bool]:
-    """The tenant filter: the caller's party is supplier or debtor, or one of its accounts holds or held
-    units."""
-    held = exists().where(
-        Holding.ledger_id == ReceivableRecord.ledger_id,
-        Holding.receivable == ReceivableRecord.chain_id,
-        Holding.account.in_(accounts),
-    )
-    # A draft is the supplier's own business until it has signed.
-    owes = and_(ReceivableRecord.debtor_party_id == party_id, ReceivableRecord.issue.is_not(None))
-    invited = exists().where(
-        Invitation.receivable_id == ReceivableRecord.id, Invitation.guest_party_id == party_id
-    )
-    return or_(ReceivableRecord.party_id == party_id, owes, held, invited)
 
 
 def records(ledger_id: UUID) -> Select[ReceivableRecord]:
