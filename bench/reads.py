@@ -2,9 +2,9 @@
 
 A PostgreSQL cluster of this run's own, filled by SQL: a thousand suppliers, two hundred debtors, ten banks
 that hold a tenth each. Two API processes, as `tallystick api` runs them, answer authenticated lists and
-details, one list to three details, of parties of every kind. Requests are sent when they are due, whatever became of
-those before, and timed from when they were due. Then the rate is raised until the answers no longer keep up.
-Figures go to `bench/reads.json`.
+details, one list to three details, of parties of every kind. Requests are sent when they are due, whatever
+became of those before, and timed from when they were due. Then the rate is raised until the answers no longer
+keep up. Figures go to `bench/reads.json`.
 """
 
 import asyncio
@@ -53,6 +53,8 @@ CREATE TEMP TABLE claims AS
     n % :suppliers AS supplier, :suppliers + n / 7 % :debtors AS debtor,
     :suppliers + :debtors + n / 3 % :banks AS bank
   FROM generate_series(0, :claims - 1) n;
+ANALYZE people;
+ANALYZE claims;
 INSERT INTO receivables (id, ledger_id, party_id, created_at, debtor_party_id, invoice_id, supplier_account,
     debtor_account, fingerprint, terms, chain_id, other_fingerprints, due_date, time_zone, business_day_rule,
     calendar, open, stage, issue)
@@ -71,7 +73,8 @@ INSERT INTO receivable_states (ledger_id, id, supplier, debtor, token, currency,
   FROM claims c JOIN people s ON s.n = c.supplier JOIN people d ON d.n = c.debtor;
 INSERT INTO receivable_holdings (ledger_id, receivable, account, units, unpaid, redeemable, redeemed)
   SELECT :ledger, c.key, p.account, 50000, 50000, 0, 0
-  FROM claims c JOIN people p ON p.n IN (c.supplier, c.bank);
+  FROM (SELECT key, supplier AS holder FROM claims UNION ALL SELECT key, bank FROM claims) c
+  JOIN people p ON p.n = c.holder;
 """
 
 

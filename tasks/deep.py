@@ -71,6 +71,10 @@ CAMPAIGNS = {
     "deep-index": Campaign(
         "measure the index from scratch on 10,000 to 1,000,000 events", (str(PYTHON), "-m", "bench.index")
     ),
+    "deep-reads": Campaign(
+        "measure lists and details at a million receivables, 300 requests a second offered",
+        (str(PYTHON), "-m", "bench.reads"),
+    ),
     "deep-invoices": Campaign(
         "measure the invoice readers on the files below CORPORA=folder",
         (str(PYTHON), "-m", "bench.invoices"),
