@@ -66,7 +66,7 @@ async def state_at(session: AsyncSession, record: ReceivableRecord, moment: date
 async def standings(session: AsyncSession, caller: Caller, moment: datetime) -> list[Standing]:
     """Every receivable the caller may see that was on the chain at the moment."""
     found: list[Standing] = []
-    base = (await reading.listing(session, caller)).order_by(ReceivableRecord.id).limit(_PAGE)
+    base = (await reading.everything(session, caller)).order_by(ReceivableRecord.id).limit(_PAGE)
     last: UUID | None = None
     while True:
         statement = base if last is None else base.where(ReceivableRecord.id > last)
