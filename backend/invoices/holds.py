@@ -10,11 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import repository, uniqueness
 from backend.invoices.problems import HoldUnknown
+from backend.invoices.repository import Rival
 from backend.invoices.tables import InvoiceHold, InvoiceRecord, InvoiceToken
 from backend.invoices.uniqueness import Kind
 from backend.kit.access import Caller, Role
 
 UNDER_REVIEW = "under-review"
+_SHOWN = 5
 
 
 def rule_of(kind: str) -> str:
@@ -61,7 +63,7 @@ def _hold(
     record: InvoiceRecord,
     rule: str,
     *,
-    against: InvoiceRecord | None = None,
+    against: Rival | None = None,
     params: Mapping[str, object] | None = None,
 ) -> InvoiceHold:
     return InvoiceHold(
@@ -112,7 +114,7 @@ async def release(
     await session.flush()
 
 
-async def _meetings(session: AsyncSession, record: InvoiceRecord) -> list[tuple[str, InvoiceRecord]]:
+async def _meetings(session: AsyncSession, record: InvoiceRecord) -> list[tuple[str, Rival]]:
     """Kind and other invoice of every token that meets.
 
     An invoice that came later counts only once somebody has let it go: otherwise anybody could hold up an
@@ -130,7 +132,11 @@ async def _meetings(session: AsyncSession, record: InvoiceRecord) -> list[tuple[
         received = await delivered(session, record, token, [each for each, _ in rivals])
         if uniqueness.exceeds(_items(token), [_items(each) for each, _ in rivals], received):
             found |= {(token.kind, other.id): other for _, other in rivals}
-    return [(kind, other) for (kind, _), other in sorted(found.items(), key=lambda entry: entry[0])]
+    each_kind: dict[str, list[Rival]] = {}
+    for (kind, _), other in sorted(found.items(), key=lambda entry: entry[0]):
+        each_kind.setdefault(kind, []).append(other)
+    # A person needs a few to decide: a thousand equal invoices must not make a million holds.
+    return [(kind, other) for kind, others in each_kind.items() for other in others[:_SHOWN]]
 
 
 async def delivered(

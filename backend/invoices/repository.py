@@ -1,6 +1,7 @@
 """All SQL of invoices."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -73,12 +74,21 @@ async def identity_owner(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """Another invoice whose token meets: what has to be known of it, and nothing of what it says."""
+
+    id: UUID
+    party_id: UUID
+    answer: str | None
+
+
 async def meeting(
     session: AsyncSession, ledger_id: UUID, values: Iterable[str], besides: UUID
-) -> Sequence[tuple[InvoiceToken, InvoiceRecord]]:
-    """Tokens of other invoices with one of these values."""
+) -> Sequence[tuple[InvoiceToken, Rival]]:
+    """Tokens of other invoices with one of these values, oldest first; enough of them to know."""
     rows = await session.execute(
-        select(InvoiceToken, InvoiceRecord)
+        select(InvoiceToken, InvoiceRecord.id, InvoiceRecord.party_id, InvoiceRecord.answer)
         .join(InvoiceRecord, InvoiceRecord.id == InvoiceToken.invoice_id)
         .where(
             InvoiceToken.ledger_id == ledger_id,
@@ -88,7 +98,7 @@ async def meeting(
         .order_by(InvoiceToken.id)
         .limit(200)
     )
-    return [(row[0], row[1]) for row in rows]
+    return [(row[0], Rival(row[1], row[2], row[3])) for row in rows]
 
 
 async def tokens_of(session: AsyncSession, invoice_id: UUID) -> Sequence[InvoiceToken]:
