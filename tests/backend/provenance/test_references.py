@@ -99,7 +99,7 @@ async def test_the_evidence_proves_each_event(
     linked = await find(database, seller, buyer, world, po=["PO-7"])
 
     async with database.reading() as session:
-        log = await gather(session, world.ledger_id, [event.row for event in linked])
+        log = await gather(session, world.ledger_id, [event.row for event in linked], origin="the log")
 
     (head,), (captured,), (recorded,) = log.heads, log.captures, log.events
     leaf = recorded.leaf
@@ -129,6 +129,6 @@ async def test_without_a_head_on_the_chain_there_is_no_evidence(
     linked = await find(database, seller, buyer, world, po=["PO-7"])
 
     async with database.reading() as session:
-        log = await gather(session, world.ledger_id, [event.row for event in linked])
+        log = await gather(session, world.ledger_id, [event.row for event in linked], origin="the log")
 
     assert log.events == ()
