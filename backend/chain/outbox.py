@@ -7,6 +7,7 @@ states are final: a retry is a new operation.
     final:   succeeded (confirmed) · failed (rejected | reverted | expired) · cancelled
 """
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -19,7 +20,7 @@ from sqlalchemy.orm import object_session
 
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import Attempt, Operation, Transaction
-from backend.kit import ids
+from backend.kit import ids, logs
 from backend.kit.access import Caller, visible_to
 from backend.kit.clock import from_unix, now
 from backend.kit.notices import Notice
@@ -27,6 +28,9 @@ from backend.kit.problems import NotFound, Problem
 
 PENDING, SUCCEEDED, FAILED, CANCELLED = "pending", "succeeded", "failed", "cancelled"
 FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED})
+
+
+log = logging.getLogger("tallystick.outbox")
 
 
 class OperationExists(Problem):
@@ -90,6 +94,7 @@ async def enqueue(
         await session.flush()
     except IntegrityError as error:
         raise OperationExists(key=idempotency_key) from error
+    logs.bind(operation=operation.id)  # whoever reads the request's line finds what came of it
     return operation
 
 
@@ -140,6 +145,8 @@ def finish(
     operation.status = status
     operation.error = error
     operation.finished_at = operation.last_action_at
+    with logs.bound(operation=operation.id, party=operation.party_id):
+        log.info("%s %s: %s", operation.kind, status, sub_status)
     if (session := object_session(operation)) is not None:
         session.add(
             Notice(

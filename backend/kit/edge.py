@@ -13,9 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
 
-from backend.kit import problems
+from backend.kit import logs, problems
 from backend.kit.database import is_lock_error, is_lost_race
 from backend.kit.ids import uuid7
 from backend.kit.messages import negotiate
@@ -65,7 +64,8 @@ class RequestIds:
                 message["headers"] = [*others, (b"x-request-id", chosen.encode())]
             await send(message)
 
-        with bound_contextvars(request=chosen):
+        logs.clear()  # what an earlier request of this task bound is not this one's
+        with logs.bound(request=chosen):
             try:
                 await self.app(scope, receive, send_with_id)
             finally:

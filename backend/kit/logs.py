@@ -5,13 +5,14 @@ Request, party and operation ids are bound where they become known and appear on
 
 import logging
 import sys
+from contextlib import AbstractContextManager
 from typing import Literal
 
 import structlog
-from structlog.contextvars import bind_contextvars, clear_contextvars, merge_contextvars
+from structlog.contextvars import bind_contextvars, bound_contextvars, clear_contextvars, merge_contextvars
 from structlog.types import Processor
 
-__all__ = ["bind", "clear", "configure"]
+__all__ = ["bind", "bound", "clear", "configure"]
 
 
 def configure(form: Literal["text", "json"]) -> None:
@@ -46,6 +47,11 @@ def configure(form: Literal["text", "json"]) -> None:
 def bind(**ids: object) -> None:
     """Adds ids to every line logged further down in this task."""
     bind_contextvars(**{name: str(value) for name, value in ids.items()})
+
+
+def bound(**ids: object) -> AbstractContextManager[None]:
+    """The same for the lines logged inside a `with`."""
+    return bound_contextvars(**{name: str(value) for name, value in ids.items()})
 
 
 def clear() -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 import pytest
 from fastapi import FastAPI
+from hypothesis import settings
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
@@ -27,6 +28,9 @@ from backend.migrations import declared_tables
 from backend.parties import service as parties
 from tests.backend.chain import folds  # noqa: F401 - its table is made with the others
 
+# How long an example takes says how busy the machine is.
+settings.register_profile("ours", deadline=None)
+settings.load_profile("ours")
 POSTGRESQL = os.environ.get("TALLYSTICK_TEST_POSTGRESQL", "postgresql://root@127.0.0.1:5432/test")
 # No test takes the machine's power away: none waits for a disk at each commit.
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder of this run's own is made in it
