@@ -1,37 +1,48 @@
-"""Measures the provenance room: `python -m bench.provenance [postgresql://…] [events]`.
+"""Measures the provenance room: `python -m bench.provenance [capture] [query] [--events N] [--url …]`.
 
-In one process, against the whole application without a network between; the database is a schema of its own,
-dropped at the end. Prints one line a figure, and first how busy the machine was.
+Against the whole application in one process, without a network between; on a durable PostgreSQL cluster of
+its own, or in a schema of its own of the one at `--url`. Each part runs alone in minutes; its figures go to
+bench/provenance.json, with how busy the machine was.
 """
 
+import argparse
 import asyncio
+import json
+import logging
 import os
+import re
+import resource
+import secrets
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.app import create_app
 from backend.chain.abi import Abi
 from backend.chain.contracts import Contract, Contracts
-from backend.kit import merkle
+from backend.kit import bulk, memory
 from backend.kit.access import Caller, Role
 from backend.kit.database import Database
 from backend.kit.ids import uuid7
 from backend.kit.settings import load
 from backend.migrations import declared_tables
 from backend.parties import service as parties
-from backend.provenance.epcis.validation import read
 from backend.provenance.epcis.values import dumps
-from backend.provenance.log import repository, tiles
-from backend.provenance.tables import LogState, RecordedEvent
+from backend.provenance.log import service
+from backend.provenance.preparing import prepare
+from backend.provenance.tables import EventKey, EventReader, RecordedEvent
+from backend.verifier.leaf import decode
+from bench.faults.cluster import Cluster
 
 CONTEXT = "https://ref.gs1.org/standards/epcis/2.0.0/epcis-context.jsonld"
 
@@ -111,44 +122,85 @@ class Bench:
         return time.perf_counter() - start
 
     async def fill(self, count: int) -> None:
-        """Copies of one recorded event up to `count`, each with its own item, straight into the tables."""
-        if self.database.is_sqlite:
-            return
+        """Events up to `count`, as capture would have written them, each of an item of its own."""
         async with self.database.transaction() as session:
-            row = (await session.scalars(select(RecordedEvent).limit(1))).one()
-            first = ((await session.get_one(LogState, self.ledger)).size,)[0]
-            values = {"first": first, "count": count, "source": row.sequence, "ledger": self.ledger}
-            for statement in _FILL:
-                await session.execute(text(statement), values)
-            state = await session.get_one(LogState, self.ledger)
-            held = await repository.tiles(session, self.ledger, tiles.edge(first))
-            leaves = [merkle.leaf_hash(number.to_bytes(8, "big")) for number in range(first, count)]
-            start = time.perf_counter()
-            await repository.put_tiles(session, self.ledger, tiles.extend(held, first, leaves))
-            show("append to the tree alone", len(leaves) / (time.perf_counter() - start), "leaves/s")
-            state.size = count
+            state = await service.lock(session, self.ledger, self.log)
+            row = (
+                await session.scalars(select(RecordedEvent).order_by(RecordedEvent.sequence).limit(1))
+            ).one()
+            sample = await sample_of(session, row)
+        for first in range(state.size, count, FILLED):
+            last = min(first + FILLED, count)
+            async with self.database.transaction() as session:
+                state = await service.lock(session, self.ledger, self.log)
+                copies = [copy_of(sample, number) for number in range(first, last)]
+                for table in (RecordedEvent, EventKey, EventReader):
+                    await bulk.insert(session, table, [r for copy in copies for r in copy[table]])
+                leaves = [decode(copy[RecordedEvent][0]["leaf"]) for copy in copies]
+                await service.append(session, state, leaves)
+            print(f"\r{last:,} events", end="", file=sys.stderr)
+        if not self.database.is_sqlite:
+            async with self.database.transaction() as session:
+                await session.execute(text("ANALYZE"))
+        print(file=sys.stderr)
 
 
+FILLED = 5000
+"""Events written in one transaction while filling."""
 _CONTRACTS = {"Participants": "11", "ProvenanceLog": "22"}
-_FILL = (
-    """INSERT INTO epcis_events (id, ledger_id, party_id, created_at, sequence, document_id, place, identity,
-       event_id, cbv_hash, kind, event_time, record_time, body, context, salts, leaf)
-       SELECT gen_random_uuid(), e.ledger_id, e.party_id, e.created_at, n, e.document_id, e.place,
-       '0x' || lpad(to_hex(n), 64, '0'), e.event_id || n, e.cbv_hash, e.kind, e.event_time, e.record_time,
-       replace(e.body, '/21/', '/21/x' || n), e.context, e.salts, e.leaf
-       FROM epcis_events e, generate_series(CAST(:first AS bigint), CAST(:count AS bigint) - 1) n
-       WHERE e.ledger_id = :ledger AND e.sequence = :source""",
-    """INSERT INTO epcis_keys (ledger_id, name, value, sequence)
-       SELECT k.ledger_id, k.name, CASE WHEN k.name = 'epc' THEN
-       'https://id.gs1.org/01/04012345000016/21/x' || n ELSE k.value END, n
-       FROM epcis_keys k, generate_series(CAST(:first AS bigint), CAST(:count AS bigint) - 1) n
-       WHERE k.ledger_id = :ledger AND k.sequence = :source""",
-    """INSERT INTO epcis_readers (ledger_id, party_id, sequence)
-       SELECT r.ledger_id, r.party_id, n
-       FROM epcis_readers r, generate_series(CAST(:first AS bigint), CAST(:count AS bigint) - 1) n
-       WHERE r.ledger_id = :ledger AND r.sequence = :source""",
-    "ANALYZE epcis_events", "ANALYZE epcis_keys", "ANALYZE epcis_readers",
-)  # fmt: skip
+Rows = dict[Any, list[dict[str, Any]]]
+Figures = dict[str, float]
+
+
+async def sample_of(session: AsyncSession, row: RecordedEvent) -> Rows:
+    """All rows of one recorded event, by table."""
+    found: Rows = {RecordedEvent: [_values(row)]}
+    for table in (EventKey, EventReader):
+        statement = select(table).where(table.ledger_id == row.ledger_id, table.sequence == row.sequence)
+        found[table] = [_values(each) for each in await session.scalars(statement)]
+    return found
+
+
+def _values(row: Any) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in type(row).__table__.columns}
+
+
+def copy_of(sample: Rows, number: int) -> Rows:
+    """The rows capture would have written for `event(number)` at that place, from those of another.
+
+    Hashes and salts are new random ones, in place of those that follow from the event.
+    """
+    (first,) = sample[RecordedEvent]
+    serial = _SERIAL.search(first["body"])
+    if serial is None:
+        raise ValueError("the sample was not made by `event`")
+    old = int(serial[1])
+
+    def renamed(written: str) -> str:
+        if _SERIAL.search(written):
+            written = written.replace(f"/21/{old}", f"/21/{number}")
+        return written.replace(f"{_ORDER}{old // 50}", f"{_ORDER}{number // 50}")
+
+    drawn = secrets.token_bytes(32)
+    leaf = replace(decode(first["leaf"]), sequence=number, cbv_hash=drawn, fields_root=drawn)
+    name = f"ni:///sha-256;{drawn.hex()}?ver=CBV2.0"
+    event_row = first | {
+        "id": uuid7(),
+        "sequence": number,
+        "identity": "0x" + drawn.hex(),
+        "event_id": name,
+        "cbv_hash": name,
+        "body": renamed(first["body"]),
+        "salts": secrets.token_bytes(len(first["salts"])),
+        "leaf": leaf.encode(),
+    }
+    keys = [key | {"sequence": number, "value": renamed(key["value"])} for key in sample[EventKey]]
+    readers = [reader | {"sequence": number} for reader in sample[EventReader]]
+    return {RecordedEvent: [event_row], EventKey: keys, EventReader: readers}
+
+
+_SERIAL = re.compile(r"/21/(\d+)")
+_ORDER = "urn:epcglobal:cbv:bt:4098765000010:"
 
 
 def show(name: str, value: float, unit: str) -> None:
@@ -175,29 +227,56 @@ def percentile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-async def measure(bench: Bench, count: int) -> None:
-    """All figures, from capture to trace."""
-    client = await bench.open()
-    hundred = [document([event(100 * n + i) for i in range(100)]) for n in range(30)]
+async def captured(bench: Bench, client: httpx.AsyncClient, _count: int) -> Figures:
+    """Events a second, in documents of 100 and one by one, and what they cost this process."""
+    figures: Figures = {}
+    hundred = [document([event(100 * n + i) for i in range(100)]) for n in range(63)]
+    single = [document([event(100_000 + n)]) for n in range(2100)]
+    large = [document([event(200_000 + 1000 * n + i) for i in range(1000)]) for n in range(8)]
     start = time.process_time()
-    hashes = sum(len([e.cbv_hash() for e in read(data).events]) for data in hundred)
-    show("read and hash", hashes / (time.process_time() - start), "events/s of processor time")
+    read_ = sum(len(prepare(bench.caller, bench.log, data=data, media_type=_JSON).events) for data in hundred)
+    figures["read, check and hash, events/s of processor time"] = read_ / (time.process_time() - start)
     await bench.capture(client, hundred[:3], 1)
-    show("capture, documents of 100", 2700 / await bench.capture(client, hundred[3:], 2), "events/s")
-    single = [document([event(10_000 + n)]) for n in range(400)]
-    show("capture, single events, 20 clients", 400 / await bench.capture(client, single, 20), "events/s")
+    await bench.capture(client, single[:100], 20)
+    for name, documents, clients, each in (
+        ("documents of 100, 4 clients", hundred[3:], 4, 100),
+        ("single events, 20 clients", single[100:], 20, 1),
+    ):
+        start = time.process_time()
+        spent = await bench.capture(client, documents, clients)
+        events = len(documents) * each
+        figures[f"{name}, events/s"] = events / spent
+        figures[f"{name}, µs of this process's time an event"] = (time.process_time() - start) / events * 1e6
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    await bench.capture(client, large, 1)
+    figures["memory that 8 documents of 1000 add, MiB"] = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    ) / 1024
+    return figures
 
+
+async def queried(bench: Bench, client: httpx.AsyncClient, count: int) -> Figures:
+    """Queries by EPC at 200 a second among so many events."""
+    await bench.capture(client, [document([event(0)])], 1)
+    start = time.perf_counter()
     await bench.fill(count)
-    spent = await timed(1000, 200, lambda n: find(client, count, n))
-    show("query by EPC, 200 a second, median", statistics.median(spent), "ms")
-    show("query by EPC, 200 a second, p99", percentile(spent, 0.99), "ms")
+    figures: Figures = {"fill, events/s": count / (time.perf_counter() - start)}
+    await timed(200, 100, lambda n: find(client, count, n))
+    spent = await timed(3000, 200, lambda n: find(client, count, n))
+    figures[f"query by EPC among {count:,}, 200 a second, median ms"] = statistics.median(spent)
+    figures[f"query by EPC among {count:,}, 200 a second, p99 ms"] = percentile(spent, 0.99)
+    start = time.process_time()
+    await timed(500, 1e9, lambda n: find(client, count, n))
+    figures["a query, ms of this process's time"] = (time.process_time() - start) / 500 * 1000
+    return figures
 
 
 async def find(client: httpx.AsyncClient, count: int, number: int) -> None:
     """Events of one item."""
-    epc = f"https://id.gs1.org/01/04012345000016/21/x{4000 + number * (count - 4000) // 1000}"
+    epc = f"https://id.gs1.org/01/04012345000016/21/{number * 7919 % count}"
     answer = await client.get("/epcis/events", params={"MATCH_epc": epc})
-    if answer.status_code != 200 or len(answer.json()["epcisBody"]) != 1:
+    found = answer.json()["epcisBody"]["queryResults"]["resultsBody"]["eventList"]
+    if answer.status_code != 200 or len(found) != 1:
         raise RuntimeError(answer.text[:300])
 
 
@@ -219,19 +298,53 @@ async def schema(url: str) -> AsyncIterator[str]:
         engine.dispose()
 
 
-async def main() -> None:
-    """Runs all measurements."""
-    url = sys.argv[1] if len(sys.argv) > 1 else "postgresql://root@127.0.0.1:5432/test"
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
-    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, {count:,} events in the end")
+PARTS: dict[str, Callable[[Bench, httpx.AsyncClient, int], Awaitable[Figures]]] = {
+    "capture": captured,
+    "query": queried,
+}
+_JSON = "application/json"
+_OUT = Path(__file__).with_suffix(".json")
+
+
+async def run_part(url: str, name: str, count: int) -> None:
+    """One part on an empty schema; its figures are printed and kept."""
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         async with schema(url) as own:
             bench = Bench(own, Path(folder))
             try:
-                await measure(bench, count)
+                async with await bench.open() as client:
+                    figures = await PARTS[name](bench, client, count)
             finally:
                 await bench.database.close()
+    for figure, value in figures.items():
+        show(f"{name}: {figure.rpartition(', ')[0]}", value, figure.rpartition(", ")[2])
+    kept = json.loads(_OUT.read_text()) if _OUT.exists() else {}
+    rounded = {figure: round(value, 1) for figure, value in figures.items()}
+    kept[name] = {"processors": os.cpu_count(), "load before": round(load, 1)} | rounded
+    _OUT.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n")
+
+
+def main() -> None:
+    """Runs the parts that were asked for, or all."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=list(PARTS))
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--url", help="a PostgreSQL to use instead of a cluster of its own")
+    given = parser.parse_args()
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    memory.settle()
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        Path(folder).chmod(0o755)
+        cluster = Cluster(Path(folder) / "cluster")
+        try:
+            if given.url is None:
+                cluster.start()
+            for name in given.parts:
+                asyncio.run(run_part(given.url or cluster.url, name, given.events))
+        finally:
+            cluster.kill()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -86,6 +86,10 @@ CAMPAIGNS = {
     "deep-log": Campaign(
         "measure the log at a million events: append, proofs, map, trace", (str(PYTHON), "-m", "bench.log")
     ),
+    "deep-api": Campaign(
+        "call every operation of the API with all its description allows and more (EXAMPLES, PHASES)",
+        (str(PYTHON), "-m", "bench.interface"),
+    ),
     "deep-provenance": Campaign(
         "measure how fast events are captured, found and traced", (str(PYTHON), "-m", "bench.provenance")
     ),

@@ -1,5 +1,7 @@
 """`/healthz`: does this process work? `/readyz`: can it do what it is for? Neither asks for a key."""
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
@@ -16,6 +18,10 @@ _READY = {
         "index": {"ok": True, "detail": {"block": 120, "lag": 0}},
     },
 }
+_NOT_SO: dict[str, Any] = {
+    "description": "It is not so; the answer says what is wrong.",
+    "content": {"application/json": {"schema": {"type": "object"}, "example": {"status": "failing"}}},
+}
 
 
 def router(health: Health) -> APIRouter:
@@ -26,7 +32,7 @@ def router(health: Health) -> APIRouter:
         "/healthz",
         summary="Is the process alive",
         response_class=JSONResponse,
-        responses={200: {"content": {"application/json": {"example": _OK}}}},
+        responses={200: {"content": {"application/json": {"example": _OK}}}, 503: _NOT_SO},
     )
     async def healthz() -> JSONResponse:
         """200 while the process works; 503 when one of its loops has died, so that it is started anew."""
@@ -39,7 +45,7 @@ def router(health: Health) -> APIRouter:
         "/readyz",
         summary="Can the process do its work",
         response_class=JSONResponse,
-        responses={200: {"content": {"application/json": {"example": _READY}}}},
+        responses={200: {"content": {"application/json": {"example": _READY}}}, 503: _NOT_SO},
     )
     async def readyz() -> JSONResponse:
         """200 if the database is writable and migrated, the chain reachable and the right one, and the index

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, Select, String, and_, exists, or_, select
+from sqlalchemy import ColumnElement, Index, Select, String, and_, bindparam, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
@@ -93,13 +93,21 @@ def grants(caller: Caller) -> Select[ReadingGrant]:
     return statement.where(mine)
 
 
-def _in_force(ledger_id: UUID, reader_id: UUID) -> ColumnElement[bool]:
+def _in_force(ledger_id: Any, reader_id: Any, moment: Any) -> ColumnElement[bool]:
     return and_(
         ReadingGrant.ledger_id == ledger_id,
         ReadingGrant.reader_id == reader_id,
         ReadingGrant.revoked_at.is_(None),
-        or_(ReadingGrant.expires_at.is_(None), ReadingGrant.expires_at > now()),
+        or_(ReadingGrant.expires_at.is_(None), ReadingGrant.expires_at > moment),
     )
+
+
+_HELD: Final = (
+    select(ReadingGrant.id)
+    .where(_in_force(bindparam("ledger_id"), bindparam("reader_id"), bindparam("moment")))
+    .limit(1)
+)
+"""Put together once: every query asks it."""
 
 
 async def readable(session: AsyncSession, caller: Caller, event: Any = RecordedEvent) -> ColumnElement[bool]:
@@ -116,8 +124,8 @@ async def readable(session: AsyncSession, caller: Caller, event: Any = RecordedE
         EventReader.party_id == caller.party_id,
         EventReader.sequence == event.sequence,
     )
-    held = select(ReadingGrant.id).where(_in_force(caller.ledger_id, caller.party_id)).limit(1)
-    if await session.scalar(held) is None:  # asked apart: without it the database reads by its index alone
+    given = {"ledger_id": caller.ledger_id, "reader_id": caller.party_id, "moment": now()}
+    if await session.scalar(_HELD, given) is None:  # without any, the database reads by its index alone
         return and_(own_ledger, named)
     return and_(own_ledger, or_(named, _granted(caller, event)))
 
@@ -138,6 +146,6 @@ def _granted(caller: Caller, event: Any) -> ColumnElement[bool]:
         recorded.ledger_id == event.ledger_id,
         recorded.sequence == event.sequence,
         recorded.party_id == ReadingGrant.party_id,
-        _in_force(caller.ledger_id, caller.party_id),
+        _in_force(caller.ledger_id, caller.party_id, now()),
         or_(ReadingGrant.scope == "all", names_it),
     )

@@ -1,9 +1,10 @@
 """All SQL of recorded events, their index and their readers."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit import bulk
@@ -25,6 +26,18 @@ def has_key(names: Sequence[str], values: Sequence[str]) -> ColumnElement[bool]:
     return RecordedEvent.sequence.in_(matches)
 
 
+_UNDER: Final = (
+    select(EventKey.sequence)
+    .where(
+        EventKey.ledger_id == bindparam("ledger_id"),
+        EventKey.name.in_(bindparam("names", expanding=True)),
+        EventKey.value.in_(bindparam("values", expanding=True)),
+    )
+    .distinct()
+    .limit(bindparam("most"))
+)
+
+
 async def sequences_under(
     session: AsyncSession, ledger_id: UUID, names: Sequence[str], values: Sequence[str], most: int
 ) -> Sequence[int] | None:
@@ -32,13 +45,8 @@ async def sequences_under(
 
     Asked first and by itself: a planner without fresh statistics walks all events to answer both at once.
     """
-    statement = (
-        select(EventKey.sequence)
-        .where(EventKey.ledger_id == ledger_id, EventKey.name.in_(names), EventKey.value.in_(values))
-        .distinct()
-        .limit(most + 1)
-    )
-    found = (await session.scalars(statement)).all()
+    given = {"ledger_id": ledger_id, "names": list(names), "values": list(values), "most": most + 1}
+    found = (await session.scalars(_UNDER, given)).all()
     return None if len(found) > most else found
 
 
