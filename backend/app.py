@@ -150,8 +150,14 @@ class Ledger:
         await self.database.close()
 
 
+def register_ports() -> None:
+    """What a room asks upwards, in every process: the floors below know only the question."""
+    Deliveries.ask = deliveries.received
+
+
 def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     """Every room's work beside the requests."""
+    register_ports()
     shared = (ledger.settings, ledger.database, ledger.rpc, ledger.contracts)
     sender, indexer = work.sender_loop(*shared, signer), work.indexer_loop(*shared, projections())
     courier = Courier(ledger.database, allow_private=ledger.settings.allow_private_webhooks)
@@ -240,7 +246,7 @@ def create_app(
         app.state.appender = Appender(database, contracts.ledger_id, app.state.log)
     app.state.actions = Actions(contracts, parties.may_sign)
     register_actions(app.state.actions)
-    Deliveries.ask = deliveries.received
+    register_ports()
     app.state.read_invoice = backend.invoices.api.reader(app.state)
     app.state.invoice_evidence = backend.verification.invoices.reader(app.state)
     metrics = Metrics(database, contracts.ledger_id, loops)
