@@ -157,7 +157,9 @@ contract Crowd is Witness {
         bytes memory call = ending
             ? abi.encodeCall(receivables.endDispute, (terms, lots))
             : abi.encodeCall(receivables.dispute, (terms, amount, "reason"));
+        _disputing = true;
         _watch(_bit(0), debtor.signer, address(receivables), call);
+        _disputing = false;
         // A dispute about all of it makes the receivable itself the lot.
         if (receivables.receivable(id).lots > lots) {
             ids.push(receivables.lotId(id, lots + 1));
