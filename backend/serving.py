@@ -14,7 +14,7 @@ from backend.app import Ledger, create_app, projections, worker_loops
 from backend.chain import history, signer
 from backend.chain.diagnosis import diagnose
 from backend.chain.indexer import Indexer
-from backend.kit import memory
+from backend.kit import memory, tracing
 from backend.kit import settings as configuration
 from backend.kit.logs import configure
 from backend.kit.settings import Settings
@@ -28,6 +28,7 @@ def serve(*, with_loops: bool) -> None:
     """Serves the API until SIGTERM or SIGINT; requests that run are answered first."""
     settings = _settings()
     memory.settle()
+    tracing.configure()
     asyncio.run(_serve(settings, with_loops=with_loops))
 
 
@@ -66,6 +67,7 @@ def work() -> None:
     """Runs the loops until SIGTERM or SIGINT; a step that runs is finished first."""
     settings = _settings()
     memory.settle()
+    tracing.configure()
     asyncio.run(_work(settings))
 
 

@@ -22,6 +22,7 @@ from backend.chain.history import Header, Position
 from backend.chain.projections import Event, Projection
 from backend.chain.reading import NodeBehind, Ranges, UndecodableLog, decode, header
 from backend.chain.rpc import NodeError, Rpc
+from backend.kit import tracing
 from backend.kit.database import Database
 
 log = logging.getLogger("tallystick.indexer")
@@ -208,6 +209,13 @@ class Indexer:
         return stretch.end.number
 
     async def _store(
+        self, position: Position, headers: Sequence[Header], events: Sequence[Event], head: int
+    ) -> None:
+        reached = {"first": position.number + 1, "last": headers[-1].number, "events": len(events)}
+        with tracing.span("index", **reached):
+            await self._write(position, headers, events, head)
+
+    async def _write(
         self, position: Position, headers: Sequence[Header], events: Sequence[Event], head: int
     ) -> None:
         async with self.database.transaction() as session:

@@ -20,7 +20,7 @@ from sqlalchemy.orm import object_session
 
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import Attempt, Operation, Transaction
-from backend.kit import ids, logs
+from backend.kit import ids, logs, tracing
 from backend.kit.access import Caller, visible_to
 from backend.kit.clock import from_unix, now
 from backend.kit.notices import Notice
@@ -147,6 +147,8 @@ def finish(
     operation.finished_at = operation.last_action_at
     with logs.bound(operation=operation.id, party=operation.party_id):
         log.info("%s %s: %s", operation.kind, status, sub_status)
+    known = {"operation": str(operation.id), "party": str(operation.party_id), "kind": operation.kind}
+    tracing.past("operation", operation.created_at, operation.last_action_at, status=status, **known)
     if (session := object_session(operation)) is not None:
         session.add(
             Notice(

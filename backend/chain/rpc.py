@@ -20,6 +20,7 @@ import httpx
 from pydantic_core import from_json
 
 from backend.chain.answers import Answer, classify
+from backend.kit import tracing
 from backend.kit.outgoing import tls
 
 log = logging.getLogger("tallystick.rpc")
@@ -138,7 +139,8 @@ class Rpc:
         provider = self._in_order()[0]
         requests = [("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in raws]
         try:
-            results = await self._post(provider, requests)
+            with tracing.span("send", transactions=len(raws)):
+                results = await self._post(provider, requests)
         except RateLimited as error:
             self._rest(provider, error)
             return [Sent(Answer.BUSY, str(error)) for _ in raws]

@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.kit import logs, problems
+from backend.kit import logs, problems, tracing
 from backend.kit.database import is_lock_error, is_lost_race
 from backend.kit.ids import uuid7
 from backend.kit.messages import negotiate
@@ -65,7 +65,7 @@ class RequestIds:
             await send(message)
 
         logs.clear()  # what an earlier request of this task bound is not this one's
-        with logs.bound(request=chosen):
+        with logs.bound(request=chosen), tracing.span("request", request=chosen, method=scope["method"]):
             try:
                 await self.app(scope, receive, send_with_id)
             finally:
