@@ -6,7 +6,7 @@ what it does not know, so that nothing in a bundle is passed over in silence.
 
 from collections.abc import Mapping
 
-from backend.kit import sparse
+from backend.kit import money, sparse
 from backend.kit.canonical import CanonicalError, parse
 from backend.kit.disclosure import Disclosure
 from backend.verifier import evidence as ev
@@ -93,8 +93,12 @@ def _code(top: Reader) -> Mapping[str, bytes]:
 def _terms(top: Reader) -> Terms:
     with top.object("terms") as reader:
         currency = reader.text("currency")
-        if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
-            raise reader.error("currency", "an ISO 4217 code belongs here")
+        try:
+            money.exponent(currency)
+        except money.AmountError as error:
+            raise reader.error(
+                "currency", "an ISO 4217 code of a currency of payment belongs here"
+            ) from error
         undertaking = reader.integer("undertaking", 8)
         if undertaking >= len(STATEMENTS):
             raise reader.error("undertaking", "0 (acknowledged) or 1 (irrevocable) belongs here")

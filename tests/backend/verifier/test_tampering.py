@@ -81,6 +81,14 @@ def test_a_forged_state_is_consistent_and_only_the_block_hash_refutes_it(good):
     assert outcomes["claim"] is Outcome.CANNOT_TELL
 
 
+@pytest.mark.parametrize("currency", ["E9R", "XXX", "EUROS", "eur", ""])
+def test_a_currency_that_is_none_is_refused_even_where_a_forged_state_holds_the_claim(good, currency):
+    """Found by the campaign: amounts in it cannot be written, and the verifier broke."""
+    changed = m.load(good.raw)
+    changed["terms"]["currency"] = currency
+    assert good.judge(m.dump(m.restate(changed))) is None
+
+
 def test_missing_evidence_is_cannot_tell_and_forged_evidence_fails(good):
     document = m.load(good.raw)
     without_state = good.judge(m.dump(document | {"state": []}))
