@@ -2,40 +2,60 @@
 pragma solidity ^0.8.24;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-import {IFingerprints} from "./interfaces/IFingerprints.sol";
+import {IFingerprints, Taking} from "./interfaces/IFingerprints.sol";
 
 /// @title The register of invoices: one invoice, at most one live claim
 contract Fingerprints is IFingerprints, AccessManaged {
     uint256 private constant KEYS_MAX = 8;
 
-    /// The writer recorded last, beside the present key set, so that taking a slot reads one word for both.
-    address private _writer;
-    uint32 private _keySet;
-    uint8 private _keyCount;
+    struct Writer {
+        bool recorded;
+        bool paused;
+    }
 
-    mapping(address writer => bool) private _writers;
+    /// Whether a slot is taken, and by what. In a struct, so that its place is worked out once.
+    struct Slot {
+        bytes32 id;
+    }
+
+    /// The writer recorded last unless it has paused, beside the present key set, so that taking a slot reads one word for
+    /// all.
+    struct Register {
+        address writer;
+        uint32 keySet;
+        uint8 keyCount;
+    }
+
+    Register private _register;
+
+    mapping(address writer => Writer) private _writers;
     mapping(uint32 keySet => bytes32[]) private _keys;
-    mapping(address debtor => mapping(bytes32 fingerprint => bytes32 id)) private _ids;
+    mapping(address debtor => mapping(bytes32 fingerprint => Slot)) private _slots;
 
     constructor(address manager) AccessManaged(manager) {}
 
-    modifier onlyWriter() {
-        if (msg.sender != _writer && !_writers[msg.sender]) revert NotWriter(msg.sender);
-        _;
-    }
-
     /// @inheritdoc IFingerprints
-    function take(address debtor, bytes32 fingerprint, uint32 keySet, bytes32 id) external onlyWriter {
-        _checkCount(keySet, 1);
+    function take(address debtor, bytes32 fingerprint, uint32 keySet, bytes32 id) external {
+        _check(keySet, 1);
         _take(debtor, fingerprint, id);
     }
 
     /// @inheritdoc IFingerprints
-    function takeAll(address debtor, bytes32[] calldata fingerprints, uint32 keySet, bytes32 id)
-        external
-        onlyWriter
-    {
-        _checkCount(keySet, fingerprints.length);
+    function takeMany(Taking[] calldata takings) external {
+        uint32 checked;
+        for (uint256 i = 0; i < takings.length; ++i) {
+            (address debtor, bytes32 fingerprint, uint32 keySet, bytes32 id) = takings[i].members();
+            if (i == 0 || keySet != checked) {
+                _check(keySet, 1);
+                checked = keySet;
+            }
+            _take(debtor, fingerprint, id);
+        }
+    }
+
+    /// @inheritdoc IFingerprints
+    function takeAll(address debtor, bytes32[] calldata fingerprints, uint32 keySet, bytes32 id) external {
+        _check(keySet, fingerprints.length);
         for (uint256 i = 0; i < fingerprints.length; ++i) {
             _take(debtor, fingerprints[i], id);
         }
@@ -49,15 +69,14 @@ contract Fingerprints is IFingerprints, AccessManaged {
         bytes32[] calldata newFingerprints,
         uint32 keySet,
         bytes32 id
-    ) external onlyWriter {
-        _checkCount(keySet, newFingerprints.length);
+    ) external {
+        _check(keySet, newFingerprints.length);
 
         for (uint256 i = 0; i < oldFingerprints.length; ++i) {
             bytes32 fingerprint = oldFingerprints[i];
-            if (_ids[debtor][fingerprint] != replaced) {
-                revert FingerprintNotOf(debtor, fingerprint, replaced);
-            }
-            _ids[debtor][fingerprint] = id;
+            Slot storage slot = _slots[debtor][fingerprint];
+            if (slot.id != replaced) revert FingerprintNotOf(debtor, fingerprint, replaced);
+            slot.id = id;
             emit FingerprintRepointed(debtor, fingerprint, id, replaced);
         }
         for (uint256 i = 0; i < newFingerprints.length; ++i) {
@@ -68,13 +87,23 @@ contract Fingerprints is IFingerprints, AccessManaged {
                     revert FingerprintAlreadyTaken(debtor, fingerprint, id);
                 }
             }
-            if (_ids[debtor][fingerprint] != id) _take(debtor, fingerprint, id);
+            if (_slots[debtor][fingerprint].id != id) _take(debtor, fingerprint, id);
         }
     }
 
     /// @inheritdoc IFingerprints
     function idOf(address debtor, bytes32 fingerprint) external view returns (bytes32) {
-        return _ids[debtor][fingerprint];
+        return _slots[debtor][fingerprint].id;
+    }
+
+    /// @inheritdoc IFingerprints
+    function pauseWriter(bool paused) external {
+        Writer storage writer = _writers[msg.sender];
+        writer.paused = paused;
+        if (!paused && writer.recorded) _register.writer = msg.sender;
+        else if (paused && _register.writer == msg.sender) _register.writer = address(0);
+
+        emit WriterPaused(msg.sender, paused);
     }
 
     /* ROLES */
@@ -82,18 +111,18 @@ contract Fingerprints is IFingerprints, AccessManaged {
     /// @inheritdoc IFingerprints
     function recordWriter(address writer) external restricted {
         if (writer == address(0)) revert NotWriter(writer);
-        if (_writers[writer]) revert AlreadyWriter(writer);
-        _writers[writer] = true;
-        _writer = writer;
+        if (_writers[writer].recorded) revert AlreadyWriter(writer);
+        _writers[writer].recorded = true;
+        if (!_writers[writer].paused) _register.writer = writer;
 
         emit WriterRecorded(writer);
     }
 
     /// @inheritdoc IFingerprints
     function retireWriter(address writer) external restricted {
-        if (!_writers[writer]) revert NotWriter(writer);
-        _writers[writer] = false;
-        if (_writer == writer) _writer = address(0);
+        if (!_writers[writer].recorded) revert NotWriter(writer);
+        _writers[writer].recorded = false;
+        if (_register.writer == writer) _register.writer = address(0);
 
         emit WriterRetired(writer);
     }
@@ -107,8 +136,8 @@ contract Fingerprints is IFingerprints, AccessManaged {
                 if (keys[i] == keys[j]) revert KeysInvalid();
             }
         }
-        uint32 keySet = ++_keySet;
-        _keyCount = uint8(keys.length);
+        uint32 keySet = ++_register.keySet;
+        _register.keyCount = uint8(keys.length);
         _keys[keySet] = keys;
 
         emit KeySetChanged(keySet, keys);
@@ -116,12 +145,12 @@ contract Fingerprints is IFingerprints, AccessManaged {
 
     /// @inheritdoc IFingerprints
     function isWriter(address writer) external view returns (bool) {
-        return _writers[writer];
+        return _writers[writer].recorded;
     }
 
     /// @inheritdoc IFingerprints
     function currentKeySet() external view returns (uint32) {
-        return _keySet;
+        return _register.keySet;
     }
 
     /// @inheritdoc IFingerprints
@@ -131,18 +160,34 @@ contract Fingerprints is IFingerprints, AccessManaged {
 
     function _take(address debtor, bytes32 fingerprint, bytes32 id) private {
         if (fingerprint == 0) revert FingerprintZero();
-        bytes32 taken = _ids[debtor][fingerprint];
+        Slot storage slot = _slots[debtor][fingerprint];
+        bytes32 taken = slot.id;
         if (taken != 0) revert FingerprintAlreadyTaken(debtor, fingerprint, taken);
-        _ids[debtor][fingerprint] = id;
+        slot.id = id;
 
         emit FingerprintTaken(debtor, fingerprint, id);
     }
 
-    /// As many fingerprints for each active key, one for each identifier of the seller.
-    function _checkCount(uint32 keySet, uint256 count) private view {
-        if (keySet != _keySet) revert KeySetNotCurrent(keySet, _keySet);
-        if (_keyCount == 0 || count == 0 || count % _keyCount != 0) {
-            revert FingerprintCountInvalid(count, _keyCount);
+    /// The caller is a writer, the set of keys the present one, and there are as many fingerprints for each of its keys,
+    /// one for each identifier of the seller.
+    function _check(uint32 keySet, uint256 count) private view {
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(_register.slot)
         }
+        if (msg.sender != address(uint160(word))) _checkWriter();
+        uint32 current = uint32(word >> 160);
+        if (keySet != current) revert KeySetNotCurrent(keySet, current);
+        uint256 keys = uint8(word >> 192);
+        if (count == 0 || (count != keys && (keys == 0 || count % keys != 0))) {
+            revert FingerprintCountInvalid(count, keys);
+        }
+    }
+
+    /// A writer that is not the one recorded last, or has paused.
+    function _checkWriter() private view {
+        Writer storage writer = _writers[msg.sender];
+        if (!writer.recorded) revert NotWriter(msg.sender);
+        if (writer.paused) revert NewBusinessPaused();
     }
 }

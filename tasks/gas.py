@@ -15,6 +15,8 @@ from tasks.environment import ROOT, child_environment, native_binary, run
 
 BENCHMARK = "bench/Gas.t.sol"
 AGREED = ROOT / "bench" / "gas.json"
+AIMS = ROOT / "bench" / "gas-aims.json"
+DESCRIBED = ROOT / "docs" / "contracts.md"
 LOG = ROOT / "build" / "reports" / "gas.log"
 
 
@@ -30,7 +32,8 @@ def measure() -> None:
         say(f"gas {operation} {gas}")
     if os.environ.get("UPDATE"):
         AGREED.write_text(json.dumps(dict(sorted(found.items())), indent=2) + "\n")
-        say(f"✓ written to {AGREED}")
+        DESCRIBED.write_text(described(DESCRIBED.read_text(), found))
+        say(f"✓ written to {AGREED} and {DESCRIBED}")
         return
     agreed = json.loads(AGREED.read_text()) if AGREED.exists() else {}
     if problems := differences(found, agreed):
@@ -50,3 +53,15 @@ def differences(found: dict[str, int], agreed: dict[str, int]) -> list[str]:
     problems += [f"{name}: {found[name]} gas, none agreed" for name in found.keys() - agreed.keys()]
     problems += [f"{name}: agreed, but not measured any more" for name in agreed.keys() - found.keys()]
     return sorted(problems)
+
+
+def described(text: str, figures: dict[str, int]) -> str:
+    """`text` with its table of gas figures made anew, from the figures and from the aims and floors."""
+    rows = ["| operation | aim | measured | floor | above it |", "| --- | --: | --: | --: | --: |"]
+    for name, known in json.loads(AIMS.read_text()).items():
+        gas, floor = figures[name], known.get("floor")
+        lowest, above = (f"{floor:,}", f"{gas - floor:,}") if floor else ("–", "–")
+        rows.append(f"| `{name}` | {known['aim']:,} | {gas:,} | {lowest} | {above} |")
+    return re.sub(
+        r"\| operation \| aim .*?(?=\n\n)", lambda _: "\n".join(rows), text, count=1, flags=re.DOTALL
+    )

@@ -83,7 +83,7 @@ class Terms:
 
     @classmethod
     def from_message(cls, message: Mapping[str, Any]) -> "Terms":
-        """The inverse of `message`, which is also how the event `Issued` carries them."""
+        """The inverse of `message`; the arguments of the event `Issued` are the same, and the id."""
         code = bytes.fromhex(message["currency"][2:8]).decode("ascii")
         return cls(**{**{name: message[name] for name in _MEMBERS}, "currency": code})
 
@@ -167,7 +167,7 @@ def fold(events: Iterable[ChainEvent]) -> State | None:
     for event in events:
         moment = int(event.block_time.timestamp())
         if event.name == "Issued":
-            terms = Terms.from_message(event.args["terms"])
+            terms = Terms.from_message(event.args)
             if state is not None or event.args["id"] != terms.id:
                 raise EventsContradict(
                     f"{event.args['id']} was issued twice, or under terms with another hash"
@@ -191,13 +191,20 @@ def _apply(state: State, name: str, args: Mapping[str, Any], moment: int) -> Non
             state.status, state.replaced_by = _FINAL[name], args.get("by")
             state.ledger.retire(state.terms.supplier)
         case "Settled":
-            state.status, state.settled_at = Status.SETTLED, moment
+            _settle(state, moment)
+        case "Paid" if args["settled"]:
+            _apply_money(state, name, args)
+            _settle(state, moment)
         case "WrittenOff":
             state.status, state.was_written_off = Status.WRITTEN_OFF, True
         case "TransferSingle":
             _move(state, args["from"], args["to"], args["value"])
         case _:
             _apply_money(state, name, args)
+
+
+def _settle(state: State, moment: int) -> None:
+    state.status, state.settled_at = Status.SETTLED, moment
 
 
 def _apply_money(state: State, name: str, args: Mapping[str, Any]) -> None:

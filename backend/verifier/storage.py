@@ -36,6 +36,7 @@ class StoredLedger:
         accounted = bool(flags & _ACCOUNTED)  # before the first payment nothing but the face is stored
         return ReceivableState(
             status=self._status(read("states", "status")),
+            # Of a claim that is only issued, from when it may be; such a claim fails by its status.
             confirmed_at=read("states", "confirmedAt"),
             due_end=read("states", "dueEnd"),
             face=face,
@@ -45,6 +46,9 @@ class StoredLedger:
         )
 
     def units(self, id_: bytes, account: bytes) -> int:
+        main = self.read("Receivables", "_book", "mains", id_, "account")
+        if main == int.from_bytes(account, "big"):
+            return self.read("Receivables", "_book", "mains", id_, "units")
         return self.read("Receivables", "_book", "holders", id_, account, "units")
 
     def account(self, account: bytes) -> AccountState:
@@ -82,7 +86,7 @@ class StoredLedger:
         return tuple(self._grant(account, place) for place in (*places, ("_grants", account, key)))
 
     def slot(self, debtor: bytes, fingerprint: bytes) -> bytes:
-        return evm.word(self.read("Fingerprints", "_ids", debtor, fingerprint))
+        return evm.word(self.read("Fingerprints", "_slots", debtor, fingerprint, "id"))
 
     def fingerprint_keys(self, key_set: int) -> tuple[bytes, ...]:
         count = self._length("Fingerprints", "_keys", key_set)

@@ -1,6 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+/// @notice An invoice with one fingerprint, whose slot is to be taken.
+struct Taking {
+    address debtor;
+    bytes32 fingerprint;
+    uint32 keySet;
+    bytes32 id;
+}
+
+using {members} for Taking global;
+
+/// @notice The members as they stand in calldata, what does not fit cut off: the compiler's checks cost four times as much.
+function members(Taking calldata taking)
+    pure
+    returns (address debtor, bytes32 fingerprint, uint32 keySet, bytes32 id)
+{
+    assembly ("memory-safe") {
+        debtor := shr(96, shl(96, calldataload(taking)))
+        fingerprint := calldataload(add(taking, 0x20))
+        keySet := and(calldataload(add(taking, 0x40)), 0xffffffff)
+        id := calldataload(add(taking, 0x60))
+    }
+}
+
 /// @title The register of invoices: one invoice, at most one live claim
 /// @notice A slot is (debtor, fingerprint). It is taken once, for ever, in the transaction that records the debtor's
 /// signature; nothing frees it. It can only be pointed anew, when debtor and supplier together replace a claim. The register outlives any version of `Receivables`.
@@ -16,6 +39,7 @@ interface IFingerprints {
     );
     event WriterRecorded(address indexed writer);
     event WriterRetired(address indexed writer);
+    event WriterPaused(address indexed writer, bool paused);
     /// @param keys Public keys, Ed25519 points as RFC 8032 encodes them, that fingerprints must be made under from now.
     event KeySetChanged(uint32 indexed keySet, bytes32[] keys);
 
@@ -27,6 +51,8 @@ interface IFingerprints {
     error FingerprintZero();
     /// @notice Thrown when the caller is not a recorded version of Receivables.
     error NotWriter(address caller);
+    /// @notice Thrown when the writer has paused its new business.
+    error NewBusinessPaused();
     /// @notice Thrown when the contract is recorded already.
     error AlreadyWriter(address writer);
     /// @notice Thrown when fingerprints were made under another set of keys than the present one.
@@ -39,6 +65,10 @@ interface IFingerprints {
     /// @notice Takes the slot of an invoice that has one fingerprint: one active key, one identifier of the seller.
     /// @dev By recorded writers only.
     function take(address debtor, bytes32 fingerprint, uint32 keySet, bytes32 id) external;
+
+    /// @notice Takes the slots of several such invoices, or none.
+    /// @dev By recorded writers only.
+    function takeMany(Taking[] calldata takings) external;
 
     /// @notice Takes the slots of all fingerprints of an invoice, or none.
     /// @dev By recorded writers only. There must be as many for each active key.
@@ -57,6 +87,11 @@ interface IFingerprints {
 
     /// @notice What the slot points to: the receivable's id, zero if the slot is free.
     function idOf(address debtor, bytes32 fingerprint) external view returns (bytes32);
+
+    /// @notice Refuses, or lets through again, whatever the caller asks to take or to point anew: its own pause, kept where
+    /// each confirmation looks anyway.
+    /// @dev Anybody may, for itself; it counts once the caller is a recorded writer, if it is not.
+    function pauseWriter(bool paused) external;
 
     /* ROLES */
 

@@ -145,8 +145,9 @@ interface IParticipants is ISignedActions {
 
     function proposeTakeover(address account, bytes32 key, bool succession, bytes32 evidence) external;
 
-    /// @notice Approves the takeover by that key, from the second role; its delay begins. Not by who proposed it.
-    function approveTakeover(address account, bytes32 key) external;
+    /// @notice Approves exactly this takeover, from the second role; its delay begins. Not by who proposed it. Another that
+    /// was put in its place meanwhile is not approved with it.
+    function approveTakeover(address account, bytes32 key, bool succession, bytes32 evidence) external;
 
     /// @notice Objects to a takeover of the account, by any key with SCOPE_MANAGE: its delay begins anew, once.
     function vetoTakeover(address account) external;
@@ -189,6 +190,10 @@ interface IParticipants is ISignedActions {
     /// @notice `authorise` for both sides of a sale: SELL for the seller, BUY with `NEW_BUSINESS` for the buyer.
     /// @return payout Where the seller's cash is paid out.
     function authoriseSale(Sides calldata sides) external view returns (address payout);
+
+    /// @notice `authorise` for both sides of a new claim: ISSUE for the supplier, who is its first seller, and CONFIRM for
+    /// the debtor, who is the buyer, both with `NEW_BUSINESS`. `given` is its amount.
+    function authoriseClaim(Sides calldata sides) external view;
 
     /// @notice Reverts unless the account is admitted now for the role and not suspended.
     function checkAdmitted(address account, uint16 role) external view;

@@ -2,31 +2,48 @@
 pragma solidity ^0.8.24;
 
 import {OperatorState, Status} from "../types/Receivable.sol";
-import {Terms} from "../types/Terms.sol";
+import {PaymentOrder, Undertaking} from "../types/Terms.sol";
 
 /// @title What Receivables tells: enough to rebuild every receivable and holding, and every reason to refuse
 interface IReceivablesEvents {
     /* LIFE CYCLE */
 
-    event Issued(bytes32 indexed id, address indexed supplier, address indexed debtor, Terms terms);
+    /// @notice The terms, member by member: together with the topics they are the preimage of `id`.
+    event Issued(
+        bytes32 indexed id,
+        address indexed supplier,
+        address indexed debtor,
+        address token,
+        bytes3 currency,
+        uint64 amount,
+        uint40 dueEnd,
+        uint16 graceDays,
+        uint24 lateRate,
+        Undertaking undertaking,
+        PaymentOrder paymentOrder,
+        uint32 keySet,
+        bytes32 fingerprint,
+        bytes32 otherFingerprints,
+        bytes32 documentRoot,
+        bytes32 rules
+    );
     /// @param signer Whoever signed for the debtor; `cosigner` is zero where one was enough.
     event Confirmed(
-        bytes32 indexed id,
-        address indexed debtor,
-        address indexed signer,
-        address cosigner,
-        uint256 nonce,
-        uint256 deadline
+        bytes32 indexed id, address indexed signer, address cosigner, uint256 nonce, uint256 deadline
     );
     event Cancelled(bytes32 indexed id, bytes32 reason);
     event Rejected(bytes32 indexed id, bytes32 reason);
     event Replaced(bytes32 indexed id, bytes32 indexed by);
+    /// @notice Emitted when nothing is owed any more, unless it was a payment that did it: `Paid` says so itself.
     event Settled(bytes32 indexed id);
 
     /* MONEY */
 
     /// @param face What was paid of the face value, `interest` of late interest; `unpaid` is the face left.
-    event Paid(bytes32 indexed id, address indexed payer, uint64 face, uint64 interest, uint64 unpaid);
+    /// @param settled Whether nothing is owed any more.
+    event Paid(
+        bytes32 indexed id, address indexed payer, uint64 face, uint64 interest, uint64 unpaid, bool settled
+    );
     event Redeemed(bytes32 indexed id, address indexed account, address payout, uint64 face, uint64 interest);
     event InterestReturned(bytes32 indexed id, address indexed debtor, address payout, uint64 interest);
     event InterestWaived(bytes32 indexed id, address indexed account, bool waived);

@@ -38,12 +38,12 @@ library Accounting {
     function count(Book storage book, bytes32 id, address account) internal {
         uint8 flags = book.states[id].load().flags();
         if (flags & STATE_ACCOUNTED == 0) return;
-        Holder holder = book.holders[id][account].load();
+        Holder holder = book.holder(id, account);
         uint256 units = holder.units();
         uint96 index = book.facePots[id].index;
         if (holder.index() != index) {
             if (units != 0) book.money[id][account].face += uint128(units * (index - holder.index()));
-            book.holders[id][account].store(holder.withIndex(index));
+            book.setHolder(id, account, holder.withIndex(index));
         }
         if (flags & STATE_INTEREST == 0) return;
         Rare storage rare = book.rare[id][account];
@@ -61,7 +61,7 @@ library Accounting {
     /// never grow. To be called after a holder's units changed.
     function sweep(Book storage book, bytes32 id, address account) internal {
         uint8 flags = book.states[id].load().flags();
-        if (flags & STATE_ACCOUNTED == 0 || book.holders[id][account].load().units() != 0) return;
+        if (flags & STATE_ACCOUNTED == 0 || book.holder(id, account).units() != 0) return;
         Money storage money = book.money[id][account];
         uint128 fraction = uint128(money.face % ONE);
         if (fraction != 0) {
@@ -127,8 +127,8 @@ library Accounting {
             interest = uint128((unpaidInterest * units + live - 1) / live);
             late.accrued -= interest;
         }
-        Holder holder = book.holders[id][account].load();
-        book.holders[id][account].store(holder.withUnits(holder.units() - units));
+        Holder holder = book.holder(id, account);
+        book.setHolder(id, account, holder.withUnits(holder.units() - units));
         totals.units -= units;
         totals.unpaid -= amount;
     }
@@ -222,7 +222,7 @@ library Accounting {
         view
         returns (uint64 face, uint64 interest)
     {
-        Holder holder = book.holders[id][account].load();
+        Holder holder = book.holder(id, account);
         uint256 units = holder.units();
         uint8 flags = book.states[id].load().flags();
         if (flags & STATE_ACCOUNTED == 0) return (settled ? holder.units() : 0, 0);

@@ -2,9 +2,10 @@
 pragma solidity ^0.8.24;
 
 import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
+import {signerOfCall} from "../Signers.sol";
 import {IReceivablesEvents} from "../interfaces/IReceivablesEvents.sol";
 import {Book, Late, Money, Rare} from "../types/Book.sol";
-import {HOLDER_MARKED, HOLDER_WAIVES, Holder} from "../types/Holder.sol";
+import {HOLDER_MARKED, HOLDER_WAIVES, Holder, mainHolder} from "../types/Holder.sol";
 import {Status} from "../types/Receivable.sol";
 import {
     STATE_DISPUTED,
@@ -31,7 +32,7 @@ library Adjustments {
         if (book.notes[id][note] != 0) revert IReceivablesEvents.CreditNoteUsed(id, note);
         uint64 unpaid = uint64(Accounting.unpaidOf(book, id));
         if (total == 0 || total > unpaid) revert IReceivablesEvents.AmountTooLarge(id, total, unpaid);
-        uint64 own = Accounting.carried(book, id, book.holders[id][supplier].load().units());
+        uint64 own = Accounting.carried(book, id, book.holder(id, supplier).units());
         if (own > total) own = total;
         book.notes[id][note] = NOTE_USED | (total - own);
 
@@ -84,15 +85,13 @@ library Adjustments {
         if (amount == Accounting.unpaidOf(book, id)) {
             // All of it, and all of it the supplier's: the receivable itself becomes the lot.
             book.states[id].store(state.withFlags(state.flags() | STATE_LOT | STATE_DISPUTED));
-            emit IReceivablesEvents.Disputed(
-                id, id, amount, book.holders[id][supplier].load().units(), reason
-            );
+            emit IReceivablesEvents.Disputed(id, id, amount, book.holder(id, supplier).units(), reason);
             return id;
         }
         (uint64 units, uint128 interest) = Accounting.extinguish(book, id, supplier, amount);
         _capMarked(book, id, supplier);
         Accounting.sweep(book, id, supplier);
-        emit IERC1155.TransferSingle(msg.sender, supplier, address(0), uint256(id), units);
+        emit IERC1155.TransferSingle(signerOfCall(), supplier, address(0), uint256(id), units);
 
         state = book.states[id].load();
         uint8 number = state.lots() + 1;
@@ -101,12 +100,12 @@ library Adjustments {
         );
         lot = keccak256(abi.encode(id, number));
         _openLot(book, id, lot, state, amount);
-        book.holders[lot][supplier].store(Holder.wrap(amount));
+        book.mains[lot].storeMain(mainHolder(supplier, Holder.wrap(amount)));
         // Also if none is taken along: the lot's interest begins now, what came before was the receivable's.
         if (block.timestamp > state.dueEnd()) book.late[lot] = Late(interest, 0, uint40(block.timestamp));
 
         emit IReceivablesEvents.Disputed(id, lot, amount, units, reason);
-        emit IERC1155.TransferSingle(msg.sender, address(0), supplier, uint256(lot), amount);
+        emit IERC1155.TransferSingle(signerOfCall(), address(0), supplier, uint256(lot), amount);
         _afterExtinction(book, id);
     }
 
@@ -122,7 +121,7 @@ library Adjustments {
     function waiveInterest(Book storage book, bytes32 id, address account, bool waived) internal {
         _checkOwed(book, id);
         Accounting.count(book, id, account);
-        Holder holder = book.holders[id][account].load();
+        Holder holder = book.holder(id, account);
         if (waived) {
             holder = holder.withFlags(holder.flags() | HOLDER_WAIVES);
             Money storage money = book.money[id][account];
@@ -131,7 +130,7 @@ library Adjustments {
         } else {
             holder = holder.withFlags(holder.flags() & ~HOLDER_WAIVES);
         }
-        book.holders[id][account].store(holder);
+        book.setHolder(id, account, holder);
 
         emit IReceivablesEvents.InterestWaived(id, account, waived);
     }
@@ -141,12 +140,12 @@ library Adjustments {
         State state = book.states[id].load();
         if (state.status() != Status.Confirmed) revert IReceivablesEvents.StatusIs(id, state.status());
         if (!Lifecycle.isInDefault(state)) revert IReceivablesEvents.NotInDefault(id);
-        Holder holder = book.holders[id][account].load();
+        Holder holder = book.holder(id, account);
         Rare storage rare = book.rare[id][account];
         uint64 units = holder.units() - rare.marked;
         if (units == 0) revert IReceivablesEvents.NotEnoughUnits(id, account, 0, 1);
         rare.marked += units;
-        book.holders[id][account].store(holder.withFlags(holder.flags() | HOLDER_MARKED));
+        book.setHolder(id, account, holder.withFlags(holder.flags() | HOLDER_MARKED));
         book.marked[id] += units;
 
         emit IReceivablesEvents.MarkedWrittenOff(id, account, units);
@@ -177,13 +176,13 @@ library Adjustments {
         (units,) = Accounting.extinguish(book, id, account, amount);
         _capMarked(book, id, account);
         Accounting.sweep(book, id, account);
-        emit IERC1155.TransferSingle(msg.sender, account, address(0), uint256(id), units);
+        emit IERC1155.TransferSingle(signerOfCall(), account, address(0), uint256(id), units);
     }
 
     /// Units that are gone are no longer marked.
     function _capMarked(Book storage book, bytes32 id, address account) private {
         Rare storage rare = book.rare[id][account];
-        uint64 units = book.holders[id][account].load().units();
+        uint64 units = book.holder(id, account).units();
         if (rare.marked > units) {
             book.marked[id] -= rare.marked - units;
             rare.marked = units;
@@ -193,6 +192,7 @@ library Adjustments {
     function _afterExtinction(Book storage book, bytes32 id) private {
         if (book.totals[id].unpaid == 0 && Accounting.interestOwed(book, id) == 0) {
             Lifecycle.settle(book, id);
+            emit IReceivablesEvents.Settled(id);
         } else if (book.states[id].load().status() == Status.Confirmed) {
             _checkAllMarked(book, id);
         }
@@ -215,7 +215,7 @@ library Adjustments {
     }
 
     function _checkCarried(Book storage book, bytes32 id, address account, uint64 amount) private view {
-        uint64 limit = Accounting.carried(book, id, book.holders[id][account].load().units());
+        uint64 limit = Accounting.carried(book, id, book.holder(id, account).units());
         if (amount == 0 || amount > limit) revert IReceivablesEvents.AmountTooLarge(id, amount, limit);
     }
 }

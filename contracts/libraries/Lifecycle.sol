@@ -9,29 +9,32 @@ import {STATE_DISPUTED, STATE_WAS_WRITTEN_OFF, State} from "../types/State.sol";
 /// @title Which state may follow which, and the only place where a status is written
 library Lifecycle {
     /// A bit `8 * from + to` for each transition there is.
-    uint256 internal constant TRANSITIONS = (1 << (8 * uint256(Status.None) + uint256(Status.Issued)))
-        | (1 << (8 * uint256(Status.Issued) + uint256(Status.Confirmed)))
-        | (1 << (8 * uint256(Status.Issued) + uint256(Status.Cancelled)))
-        | (1 << (8 * uint256(Status.Confirmed) + uint256(Status.Settled)))
-        | (1 << (8 * uint256(Status.Confirmed) + uint256(Status.Replaced)))
-        | (1 << (8 * uint256(Status.Confirmed) + uint256(Status.WrittenOff)))
-        | (1 << (8 * uint256(Status.WrittenOff) + uint256(Status.Settled)));
+    /// @dev In numbers, which the compiler adds up; it would work the enum's out at every transition.
+    uint256 internal constant TRANSITIONS = (1 << (8 * 0 + 1)) // None → Issued
+        | (1 << (8 * 1 + 2)) // Issued → Confirmed
+        | (1 << (8 * 1 + 4)) // Issued → Cancelled
+        | (1 << (8 * 2 + 3)) // Confirmed → Settled
+        | (1 << (8 * 2 + 5)) // Confirmed → Replaced
+        | (1 << (8 * 2 + 6)) // Confirmed → WrittenOff
+        | (1 << (8 * 6 + 3)); // WrittenOff → Settled
 
-    /// Takes a receivable to another status, with whatever else changed in its state at once; reverts unless that status
-    /// may follow.
+    /// Takes a receivable to another status, with whatever else changed in its state at once.
     function transition(Book storage book, bytes32 id, State state, Status to) internal {
-        Status from = state.status();
-        if (!isLegal(from, to)) revert IReceivablesEvents.TransitionForbidden(from, to);
-        book.states[id].store(state.withStatus(to));
+        book.states[id].store(next(state, to));
     }
 
-    /// Nothing is owed any more. A dispute about it is over.
+    /// The state with another status; reverts unless that may follow.
+    function next(State state, Status to) internal pure returns (State) {
+        Status from = state.status();
+        if (!isLegal(from, to)) revert IReceivablesEvents.TransitionForbidden(from, to);
+        return state.withStatus(to);
+    }
+
+    /// Nothing is owed any more. A dispute about it is over. The caller emits what says so.
     function settle(Book storage book, bytes32 id) internal {
         State state = book.states[id].load();
         transition(book, id, state, Status.Settled);
         if (state.flags() & STATE_DISPUTED != 0) endDispute(book, id);
-
-        emit IReceivablesEvents.Settled(id);
     }
 
     /// Lifts the mark from a lot and from the receivable it left.
@@ -45,7 +48,7 @@ library Lifecycle {
     }
 
     function isLegal(Status from, Status to) internal pure returns (bool) {
-        return TRANSITIONS & (1 << (8 * uint256(from) + uint256(to))) != 0;
+        return (TRANSITIONS >> ((uint256(from) << 3) | uint256(to))) & 1 != 0;
     }
 
     /// Whether money can still come in.

@@ -104,9 +104,10 @@ abstract contract Administration is Ledger, IReceivablesExtension {
         return _paused;
     }
 
-    /// New business reads its currency anyway, so the pause stands there.
+    /// The pause stands where new business looks anyway: with its currency, and for confirmations with the register.
     function _setPaused(bool paused) private {
         _paused = paused;
+        FINGERPRINTS.pauseWriter(paused);
         for (uint256 i = 0; i < _settlementIds.length; ++i) {
             Settlement known = _settlements[_settlementIds[i]];
             uint8 setting = known.closed() & CLOSED_BY_SETTING;

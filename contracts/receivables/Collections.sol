@@ -72,7 +72,7 @@ abstract contract Collections is Ledger, IReceivablesExtension {
             revert BelowMinimum(taken, settlement.minimum());
         }
         if (settled) Lifecycle.settle(_book, id);
-        emit Paid(id, payer, face, interest, unpaid);
+        emit Paid(id, payer, face, interest, unpaid, settled);
 
         _pull(settlement, payer, taken);
     }
@@ -84,7 +84,7 @@ abstract contract Collections is Ledger, IReceivablesExtension {
         returns (uint64 face, uint64 interest, bool had)
     {
         bool settled = state.status() == Status.Settled;
-        uint64 units = _book.holders[id][account].load().units();
+        uint64 units = _book.holder(id, account).units();
         if (state.flags() & STATE_ACCOUNTED == 0) {
             if (!settled) return (0, 0, false);
             face = units;

@@ -47,7 +47,7 @@ abstract contract Custody is Units, IReceivablesExtension {
     {
         bytes32 id = parcel.id;
         PARTICIPANTS.checkNotSuspended(from);
-        Holder holder = _book.holders[id][lockAccount].load();
+        Holder holder = _book.holder(id, lockAccount);
         if (holder.units() != 0 || PARTICIPANTS.account(lockAccount).payout != address(0)) {
             revert NotALock(lockAccount);
         }
@@ -66,7 +66,7 @@ abstract contract Custody is Units, IReceivablesExtension {
         returns (uint64 sent)
     {
         if (sold) PARTICIPANTS.checkNotSuspended(to);
-        Holder holder = _book.holders[id][lockAccount].load();
+        Holder holder = _book.holder(id, lockAccount);
         if (holder.flags() & HOLDER_LOCK == 0) revert NotALock(lockAccount);
         bool accounted = _book.states[id].load().isAccounted();
         sent = _move(id, accounted, lockAccount, to, holder.units(), 0, sold ? HOLDER_SOLD : 0);
@@ -78,7 +78,7 @@ abstract contract Custody is Units, IReceivablesExtension {
             _book.money[id][to].interest += money.interest;
             delete _book.money[id][lockAccount];
         }
-        _book.holders[id][lockAccount].store(Holder.wrap(0));
+        _book.setHolder(id, lockAccount, Holder.wrap(0));
 
         emit Unlocked(id, lockAccount, to, holder.units());
         emit IERC1155.TransferSingle(msg.sender, lockAccount, to, uint256(id), holder.units());
@@ -86,7 +86,7 @@ abstract contract Custody is Units, IReceivablesExtension {
 
     /// @inheritdoc IReceivablesExtension
     function freeUnits(bytes32 id, address account) external view returns (uint64) {
-        return _free(id, account, _book.holders[id][account].load());
+        return _free(id, account, _book.holder(id, account));
     }
 
     /// @inheritdoc IReceivablesExtension
@@ -95,7 +95,7 @@ abstract contract Custody is Units, IReceivablesExtension {
         view
         returns (uint64)
     {
-        Holder holder = _book.holders[id][account].load();
+        Holder holder = _book.holder(id, account);
         // The count falls below what it was while units were locked that came back.
         uint64 gone = holder.sent() > sentAtSale ? holder.sent() - sentAtSale : 0;
         // At its largest value the count has stopped, and no longer says how many.
@@ -111,9 +111,9 @@ abstract contract Custody is Units, IReceivablesExtension {
 
     /// Takes units off the count of those an account sent away, unless it has stopped.
     function _uncount(bytes32 id, address account, uint64 units) private {
-        Holder holder = _book.holders[id][account].load();
+        Holder holder = _book.holder(id, account);
         uint64 sent = holder.sent();
         if (sent == type(uint64).max) return;
-        _book.holders[id][account].store(holder.withSent(sent > units ? sent - units : 0));
+        _book.setHolder(id, account, holder.withSent(sent > units ? sent - units : 0));
     }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {NEW_BUSINESS, SCOPE_ISSUE, SCOPE_CONFIRM} from "../types/Account.sol";
-import {HOLDER_SOLD, Holder} from "../types/Holder.sol";
-import {SignedActions} from "../SignedActions.sol";
+import {IFingerprints} from "../interfaces/IFingerprints.sol";
 import {IReceivablesCore} from "../interfaces/IReceivablesCore.sol";
+import {Lifecycle} from "../libraries/Lifecycle.sol";
+import {NEW_BUSINESS, SCOPE_ISSUE} from "../types/Account.sol";
+import {Asked} from "../types/Asked.sol";
+import {HOLDER_SOLD, Holder, mainHolder} from "../types/Holder.sol";
 import {Status} from "../types/Receivable.sol";
 import {CLOSED_BY_PAUSE, Settlement, SettlementWord} from "../types/Settlement.sol";
 import {
@@ -16,43 +18,63 @@ import {
     StateWord
 } from "../types/State.sol";
 import {
-    ACKNOWLEDGED_STATEMENT_HASH,
-    CONFIRMATION_TYPEHASH,
     Confirmation,
-    IRREVOCABLE_STATEMENT_HASH,
-    PaymentOrder,
-    REPLACEMENT_TYPEHASH,
+    TERMS_AMOUNT,
+    TERMS_CURRENCY,
+    TERMS_DEBTOR,
+    TERMS_DUE_END,
+    TERMS_GRACE_DAYS,
+    TERMS_KEY_SET,
+    TERMS_LATE_RATE,
+    TERMS_PAYMENT_ORDER,
+    TERMS_SUPPLIER,
+    TERMS_TOKEN,
+    TERMS_UNDERTAKING,
     Terms,
     Undertaking
 } from "../types/Terms.sol";
-import {Ledger} from "./Ledger.sol";
+import {Consent} from "./Consent.sol";
+import {Slots, Takings} from "./Slots.sol";
 
 /// @title How a receivable comes to be: issued by its supplier, confirmed by its debtor's signature
-abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
+abstract contract Issuance is Consent {
+    using Slots for IFingerprints;
+
     /// @inheritdoc IReceivablesCore
     function issue(Terms calldata terms) external returns (bytes32 id) {
-        return _issue(terms);
+        return _issue(terms, 0);
     }
 
     /// @inheritdoc IReceivablesCore
     function issueMany(Terms[] calldata terms) external returns (bytes32[] memory ids) {
         ids = new bytes32[](terms.length);
+        Asked memory asked;
         for (uint256 i = 0; i < terms.length; ++i) {
-            ids[i] = _issue(terms[i]);
+            Terms calldata one = terms[i];
+            ids[i] = _issue(one, asked.allowed(one.hashSupply()));
+            asked.grow(one);
         }
     }
 
     /// @inheritdoc IReceivablesCore
     function confirm(Terms calldata terms, Confirmation calldata confirmation) external {
-        _confirm(terms, terms.hash(), confirmation);
+        bytes32 id = _confirm(terms, confirmation, 0);
+        FINGERPRINTS.take(terms, id, confirmation);
     }
 
     /// @inheritdoc IReceivablesCore
     function confirmMany(Terms[] calldata terms, Confirmation[] calldata confirmations) external {
         if (terms.length != confirmations.length) revert ArgumentInvalid();
+        Takings takings = Slots.reserve(terms.length);
+        Asked memory asked;
         for (uint256 i = 0; i < terms.length; ++i) {
-            _confirm(terms[i], terms[i].hash(), confirmations[i]);
+            Terms calldata one = terms[i];
+            Confirmation calldata confirmation = confirmations[i];
+            bytes32 id = _confirm(one, confirmation, asked.allowed(confirmation.hashConsent(one)));
+            asked.grow(one);
+            takings.add(FINGERPRINTS, one, id, confirmation);
         }
+        takings.send(FINGERPRINTS);
     }
 
     /// @inheritdoc IReceivablesCore
@@ -60,8 +82,8 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
         external
         returns (bytes32 id)
     {
-        id = _issue(terms);
-        _confirm(terms, id, confirmation);
+        id = _issueAndConfirm(terms, confirmation, 0);
+        FINGERPRINTS.take(terms, id, confirmation);
     }
 
     /// @inheritdoc IReceivablesCore
@@ -71,10 +93,17 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
     {
         if (terms.length != confirmations.length) revert ArgumentInvalid();
         ids = new bytes32[](terms.length);
+        Takings takings = Slots.reserve(terms.length);
+        Asked memory asked;
         for (uint256 i = 0; i < terms.length; ++i) {
-            ids[i] = _issue(terms[i]);
-            _confirm(terms[i], ids[i], confirmations[i]);
+            Terms calldata one = terms[i];
+            Confirmation calldata confirmation = confirmations[i];
+            bytes32 id = _issueAndConfirm(one, confirmation, asked.allowed(confirmation.hashClaim(one)));
+            asked.grow(one);
+            takings.add(FINGERPRINTS, one, id, confirmation);
+            ids[i] = id;
         }
+        takings.send(FINGERPRINTS);
     }
 
     /// @inheritdoc IReceivablesCore
@@ -92,10 +121,13 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
                 || _hashOthers(oldFingerprints[1:]) != replaced.otherFingerprints
         ) revert OtherFingerprintsMismatch();
 
-        id = _issue(terms);
+        id = _issue(terms, 0);
         _withdraw(replaced, old, Status.Confirmed, Status.Replaced);
-        _checkConsent(terms, id, old, confirmation);
-        bytes32[] memory fingerprints = _fingerprints(terms, confirmation);
+        State state = _book.states[id].load();
+        address cosigner = _checkConsent(terms, id, old, state, confirmation);
+        _authoriseDebtor(terms, confirmation.signerOf(), cosigner, state);
+        _record(id, state, cosigner, confirmation);
+        bytes32[] memory fingerprints = Slots.all(terms, confirmation);
         FINGERPRINTS.replace(terms.debtor, oldFingerprints, old, fingerprints, terms.keySet, id);
 
         emit Replaced(old, id);
@@ -107,149 +139,106 @@ abstract contract Issuance is Ledger, IReceivablesCore, SignedActions {
         view
         returns (bytes32)
     {
-        return _digest(terms.undertaking, terms.hash(), replaced, nonce, deadline);
+        return _digest(terms.undertaking == Undertaking.Irrevocable, terms.hash(), replaced, nonce, deadline);
     }
 
-    function _issue(Terms calldata terms) private returns (bytes32 id) {
-        id = terms.hash();
-        address supplier = terms.supplier;
-        uint64 amount = terms.amount;
-        if (amount == 0 || supplier == terms.debtor || terms.keySet == 0) revert TermsInvalid();
-        if (block.timestamp > terms.dueEnd) revert PastDue(terms.dueEnd);
-        uint32 currency = SettlementWord.idOf(terms.token);
-        _checkCurrency(terms, _settlements[currency]);
-        _authorise(supplier, SCOPE_ISSUE | NEW_BUSINESS, currency, amount);
-
-        if (_book.states[id].load().status() != Status.None) revert AlreadyIssued(id);
-        uint8 flags = terms.paymentOrder == PaymentOrder.FaceFirst ? STATE_FACE_FIRST : 0;
-        if (terms.undertaking == Undertaking.Irrevocable) flags |= STATE_IRREVOCABLE;
-        State state = StateWord.create(flags, currency, terms.graceDays, terms.lateRate, terms.dueEnd, amount);
-        _transition(id, state, Status.None, Status.Issued);
-        _book.holders[id][supplier].store(Holder.wrap(amount));
-
-        terms.emitIssued(id);
-        emit TransferSingle(_signer(), address(0), supplier, uint256(id), amount);
-    }
-
-    function _confirm(Terms calldata terms, bytes32 id, Confirmation calldata confirmation) private {
-        _checkConsent(terms, id, 0, confirmation);
-        if (confirmation.otherFingerprints.length == 0) {
-            FINGERPRINTS.take(terms.debtor, terms.fingerprint, terms.keySet, id);
-        } else {
-            FINGERPRINTS.takeAll(terms.debtor, _fingerprints(terms, confirmation), terms.keySet, id);
+    /// @param asked See `Asked`.
+    function _issue(Terms calldata terms, uint256 asked) private returns (bytes32 id) {
+        State state;
+        (id, state) = _draft(terms);
+        if (state.face() > asked) {
+            address supplier = terms.addressAt(TERMS_SUPPLIER);
+            _authorise(supplier, SCOPE_ISSUE | NEW_BUSINESS, state.currency(), state.face());
         }
+        Lifecycle.transition(_book, id, state, Status.Issued);
+        _mint(terms, id, state);
     }
 
-    /// Checks the debtor's signature of these terms and records it.
-    function _checkConsent(
-        Terms calldata terms,
-        bytes32 id,
-        bytes32 replaced,
-        Confirmation calldata confirmation
-    ) private {
+    function _confirm(Terms calldata terms, Confirmation calldata confirmation, uint256 asked)
+        private
+        returns (bytes32 id)
+    {
+        id = terms.hash();
         State state = _book.states[id].load();
         if (state.status() != Status.Issued) revert StatusIs(id, state.status());
-        _checkTime(state, confirmation.deadline);
-        if (_hashOthers(confirmation.otherFingerprints) != terms.otherFingerprints) {
-            revert OtherFingerprintsMismatch();
-        }
-        address cosigner = _checkSigned(
-            _digest(terms.undertaking, id, replaced, confirmation.nonce, confirmation.deadline), confirmation
-        );
-        _authoriseFor(
-            terms.debtor,
-            confirmation.signer,
-            cosigner,
-            SCOPE_CONFIRM | NEW_BUSINESS,
-            state.currency(),
-            state.face()
-        );
+        address cosigner = _checkConsent(terms, id, 0, state, confirmation);
+        if (state.face() > asked) _authoriseDebtor(terms, confirmation.signerOf(), cosigner, state);
+        _record(id, state, cosigner, confirmation);
+    }
 
-        _transition(id, state.withConfirmedAt(uint40(block.timestamp)), Status.Issued, Status.Confirmed);
-        emit Confirmed(
-            id, terms.debtor, confirmation.signer, cosigner, confirmation.nonce, confirmation.deadline
+    function _issueAndConfirm(Terms calldata terms, Confirmation calldata confirmation, uint256 asked)
+        private
+        returns (bytes32 id)
+    {
+        State state;
+        (id, state) = _draft(terms);
+        address cosigner = _checkConsent(terms, id, 0, state, confirmation);
+        if (state.face() > asked) _authoriseBoth(terms, confirmation.signerOf(), cosigner, state);
+        _mint(terms, id, state);
+        _record(id, Lifecycle.next(state, Status.Issued), cosigner, confirmation);
+    }
+
+    /// What the terms say, as the state of no receivable yet: in range, in an open currency, not past due, not there before.
+    function _draft(Terms calldata terms) private view returns (bytes32 id, State state) {
+        terms.check();
+        id = terms.hash();
+        if (_book.states[id].load().status() != Status.None) revert AlreadyIssued(id);
+        if (
+            terms.word(TERMS_AMOUNT) == 0 || terms.word(TERMS_KEY_SET) == 0
+                || terms.word(TERMS_SUPPLIER) == terms.word(TERMS_DEBTOR)
+        ) revert TermsInvalid();
+        if (block.timestamp > terms.word(TERMS_DUE_END)) revert PastDue(uint40(terms.word(TERMS_DUE_END)));
+        uint32 currency = SettlementWord.idOf(terms.addressAt(TERMS_TOKEN));
+        Settlement settlement = _settlements[currency];
+        _checkCurrency(terms, settlement);
+        state = _stateOf(terms, currency, uint256(settlement.maxTenorDays()) * 1 days);
+    }
+
+    function _stateOf(Terms calldata terms, uint256 currency, uint256 tenor) private pure returns (State) {
+        uint256 dueEnd = terms.word(TERMS_DUE_END);
+        return StateWord.create(
+            (terms.word(TERMS_PAYMENT_ORDER) * STATE_FACE_FIRST)
+                | (terms.word(TERMS_UNDERTAKING) * STATE_IRREVOCABLE),
+            currency,
+            terms.word(TERMS_GRACE_DAYS),
+            terms.word(TERMS_LATE_RATE),
+            dueEnd > tenor ? dueEnd - tenor : 0,
+            dueEnd,
+            terms.word(TERMS_AMOUNT)
         );
+    }
+
+    /// Gives the units of a new receivable to its supplier.
+    function _mint(Terms calldata terms, bytes32 id, State state) private {
+        address supplier = terms.addressAt(TERMS_SUPPLIER);
+        _book.mains[id].storeMain(mainHolder(supplier, Holder.wrap(state.face())));
+
+        terms.emitIssued(id);
+        _emitTransfer(_signer(), address(0), supplier, id, state.face());
+    }
+
+    /// Writes down that the debtor confirmed.
+    function _record(bytes32 id, State state, address cosigner, Confirmation calldata confirmation) private {
+        Lifecycle.transition(_book, id, state.withConfirmedAt(uint40(block.timestamp)), Status.Confirmed);
+        confirmation.emitConfirmed(id, cosigner);
     }
 
     function _checkCurrency(Terms calldata terms, Settlement settlement) private pure {
-        if (settlement.token() != terms.token || settlement.code() != terms.currency) {
-            revert CurrencyNotOpen(terms.token, terms.currency);
-        }
-        if (settlement.closed() == 0) return;
+        address token = terms.addressAt(TERMS_TOKEN);
+        bytes3 code = bytes3(bytes32(terms.word(TERMS_CURRENCY)));
         if (settlement.closed() & CLOSED_BY_PAUSE != 0) revert NewBusinessPaused();
-        revert CurrencyNotOpen(terms.token, terms.currency);
-    }
-
-    /// Neither the signature nor the due date has passed, the tenor is not too long, and new business is not paused.
-    function _checkTime(State state, uint256 deadline) private view {
-        if (block.timestamp > deadline) revert ConfirmationExpired(deadline);
-        if (block.timestamp > state.dueEnd()) revert PastDue(state.dueEnd());
-        Settlement settlement = _settlements[state.currency()];
-        uint256 latest = block.timestamp + settlement.maxTenorDays() * 1 days;
-        if (state.dueEnd() > latest) revert TenorTooLong(state.dueEnd(), uint40(latest));
-        if (settlement.closed() & CLOSED_BY_PAUSE != 0) revert NewBusinessPaused();
-    }
-
-    /// Checks that the signer, or both signers, signed. Terms can be confirmed only once, so the nonce is not used up: it
-    /// is there to be cancelled.
-    function _checkSigned(bytes32 digest, Confirmation calldata confirmation)
-        private
-        view
-        returns (address cosigner)
-    {
-        address signer = confirmation.signer;
-        if (isNonceUsed(signer, confirmation.nonce)) revert NonceUsed(signer, confirmation.nonce);
-        if (!_isSignature(signer, digest, confirmation.signature)) revert SignatureInvalid(signer, digest);
-        bytes calldata cosignature = confirmation.cosignature;
-        if (cosignature.length == 0) return address(0);
-
-        cosigner = address(bytes20(cosignature));
-        if (isNonceUsed(cosigner, confirmation.nonce)) revert NonceUsed(cosigner, confirmation.nonce);
-        if (
-            cosigner == signer || cosignature.length < 20 || !_isSignature(cosigner, digest, cosignature[20:])
-        ) {
-            revert SignatureInvalid(cosigner, digest);
+        if (settlement.closed() != 0 || settlement.token() != token || settlement.code() != code) {
+            revert CurrencyNotOpen(token, code);
         }
     }
 
     function _checkReplaceable(Terms calldata terms, bytes32 id) private view {
         State state = _book.states[id].load();
         if (state.status() != Status.Confirmed) revert StatusIs(id, state.status());
-        Holder holder = _book.holders[id][terms.supplier].load();
+        Holder holder = _book.holder(id, terms.supplier);
         if (
             holder.units() != state.face() || holder.flags() & HOLDER_SOLD != 0 || state.lots() != 0
                 || state.flags() & (STATE_ACCOUNTED | STATE_LOT) != 0
         ) revert NotReplaceable(id);
-    }
-
-    function _digest(Undertaking undertaking, bytes32 id, bytes32 replaced, uint256 nonce, uint256 deadline)
-        private
-        view
-        returns (bytes32)
-    {
-        bytes32 statement =
-            undertaking == Undertaking.Irrevocable ? IRREVOCABLE_STATEMENT_HASH : ACKNOWLEDGED_STATEMENT_HASH;
-        return _hashTypedDataV4(
-            replaced == 0
-                ? keccak256(abi.encode(CONFIRMATION_TYPEHASH, statement, id, nonce, deadline))
-                : keccak256(abi.encode(REPLACEMENT_TYPEHASH, statement, replaced, id, nonce, deadline))
-        );
-    }
-
-    function _fingerprints(Terms calldata terms, Confirmation calldata confirmation)
-        private
-        pure
-        returns (bytes32[] memory all)
-    {
-        uint256 count = confirmation.otherFingerprints.length;
-        all = new bytes32[](count + 1);
-        all[0] = terms.fingerprint;
-        for (uint256 i = 0; i < count; ++i) {
-            all[i + 1] = confirmation.otherFingerprints[i];
-        }
-    }
-
-    function _hashOthers(bytes32[] calldata fingerprints) private pure returns (bytes32) {
-        return fingerprints.length == 0 ? bytes32(0) : keccak256(abi.encodePacked(fingerprints));
     }
 }

@@ -9,6 +9,7 @@ import {Signers} from "../Signers.sol";
 import {IFingerprints} from "../interfaces/IFingerprints.sol";
 import {IParticipants} from "../interfaces/IParticipants.sol";
 import {IReceivablesEvents} from "../interfaces/IReceivablesEvents.sol";
+import {Cash} from "../libraries/Cash.sol";
 import {Lifecycle} from "../libraries/Lifecycle.sol";
 import {Book} from "../types/Book.sol";
 import {Settlement} from "../types/Settlement.sol";
@@ -89,42 +90,39 @@ abstract contract Ledger is IReceivablesEvents, AccessManaged, Signers {
     /// Takes money from the wallet of who calls, or signed what is relayed: never from an argument.
     function _pull(Settlement settlement, address payer, uint64 amount) internal {
         address token = settlement.token();
-        uint256 value = amount * 10 ** settlement.exponent();
-        uint256 before = _balance(token);
-        IERC20(token).safeTransferFrom(payer, address(this), value);
-        uint256 received = _balance(token) - before;
+        uint256 value = amount * settlement.scale();
+        uint256 received = Cash.pull(token, payer, address(this), value);
         if (received < value) revert TokenShort(token, received, value);
-    }
-
-    /// The contract's own balance. A token that does not answer has none.
-    function _balance(address token) private view returns (uint256 held) {
-        bytes32 selector = IERC20.balanceOf.selector;
-        assembly ("memory-safe") {
-            let data := mload(0x40)
-            mstore(data, selector)
-            mstore(add(data, 0x04), address())
-            mstore(0x00, 0)
-            pop(staticcall(gas(), token, data, 0x24, 0x00, 0x20))
-            held := mload(0x00)
-        }
     }
 
     function _push(Settlement currency, address payout, uint256 amount) internal {
         if (amount == 0) return;
-        IERC20(currency.token()).safeTransfer(payout, amount * 10 ** currency.exponent());
+        IERC20(currency.token()).safeTransfer(payout, amount * currency.scale());
     }
 
     /// Takes the supplier's units away from a receivable that comes to nothing.
     function _withdraw(Terms calldata terms, bytes32 id, Status from, Status to) internal {
-        _transition(id, _book.states[id].load(), from, to);
+        State state = _book.states[id].load();
+        // Before confirmation the time in it is not that of one.
+        _transition(id, to == Status.Cancelled ? state.withConfirmedAt(0) : state, from, to);
         _burn(id, terms.supplier, terms.amount);
     }
 
     /// Takes away all units of an account.
     function _burn(bytes32 id, address account, uint64 units) internal {
-        _book.holders[id][account].store(Holder.wrap(0));
+        _book.setHolder(id, account, Holder.wrap(0));
 
-        emit IERC1155.TransferSingle(_signer(), account, address(0), uint256(id), units);
+        _emitTransfer(_signer(), account, address(0), id, units);
+    }
+
+    /// Emits `IERC1155.TransferSingle`.
+    function _emitTransfer(address operator, address from, address to, bytes32 id, uint256 units) internal {
+        bytes32 topic = IERC1155.TransferSingle.selector;
+        assembly ("memory-safe") {
+            mstore(0x00, id)
+            mstore(0x20, units)
+            log4(0x00, 0x40, topic, shr(96, shl(96, operator)), shr(96, shl(96, from)), shr(96, shl(96, to)))
+        }
     }
 
     /// The id of a receivable's lot, or of itself for lot 0.

@@ -22,7 +22,7 @@ abstract contract Questions is Ledger, IReceivablesExtension {
         answer.disputed = state.openDisputes() != 0 || state.flags() & STATE_DISPUTED != 0;
         answer.wasWrittenOff = state.flags() & STATE_WAS_WRITTEN_OFF != 0;
         answer.currency = state.currency();
-        answer.confirmedAt = state.confirmedAt();
+        if (state.status() != Status.Issued) answer.confirmedAt = state.confirmedAt();
         answer.dueEnd = state.dueEnd();
         answer.graceDays = state.graceDays();
         answer.lateRate = state.lateRate();
@@ -40,7 +40,7 @@ abstract contract Questions is Ledger, IReceivablesExtension {
     /// @inheritdoc IReceivablesExtension
     function holding(bytes32 id, address account) external view returns (Holding memory answer) {
         State state = _book.states[id].load();
-        Holder holder = _book.holders[id][account].load();
+        Holder holder = _book.holder(id, account);
         Rare memory rare = _book.rare[id][account];
         answer.units = holder.units();
         answer.marked = rare.marked;

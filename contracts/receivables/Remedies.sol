@@ -68,10 +68,7 @@ abstract contract Remedies is Ledger, IReceivablesRemedies {
     /// @inheritdoc IReceivablesRemedies
     function waiveInterest(bytes32 id, address account, bool waived) external {
         _authorise(
-            account,
-            SCOPE_ADJUST,
-            _book.states[id].load().currency(),
-            _book.holders[id][account].load().units()
+            account, SCOPE_ADJUST, _book.states[id].load().currency(), _book.holder(id, account).units()
         );
         Adjustments.waiveInterest(_book, id, account, waived);
     }
@@ -79,10 +76,7 @@ abstract contract Remedies is Ledger, IReceivablesRemedies {
     /// @inheritdoc IReceivablesRemedies
     function writeOff(bytes32 id, address account) external {
         _authorise(
-            account,
-            SCOPE_ADJUST,
-            _book.states[id].load().currency(),
-            _book.holders[id][account].load().units()
+            account, SCOPE_ADJUST, _book.states[id].load().currency(), _book.holder(id, account).units()
         );
         Adjustments.writeOff(_book, id, account);
     }

@@ -72,7 +72,7 @@ abstract contract Title is Units, IReceivablesCore {
 
     /// @inheritdoc IERC1155
     function balanceOf(address account, uint256 id) external view returns (uint256) {
-        return _book.holders[bytes32(id)][account].load().units();
+        return _book.holder(bytes32(id), account).units();
     }
 
     /// @inheritdoc IERC1155
@@ -84,7 +84,7 @@ abstract contract Title is Units, IReceivablesCore {
         if (accounts.length != ids.length) revert ArgumentInvalid();
         balances = new uint256[](ids.length);
         for (uint256 i = 0; i < ids.length; ++i) {
-            balances[i] = _book.holders[bytes32(ids[i])][accounts[i]].load().units();
+            balances[i] = _book.holder(bytes32(ids[i]), accounts[i]).units();
         }
     }
 

@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {Accounting} from "../libraries/Accounting.sol";
 import {CLOSED_BY_PAUSE, Settlement} from "../types/Settlement.sol";
-import {HOLDER_MARKED, HOLDER_SOLD, Holder, HolderSlot} from "../types/Holder.sol";
+import {HOLDER_MARKED, HOLDER_SOLD, Holder, HolderSlot, MainHolder, mainHolder} from "../types/Holder.sol";
 import {OperatorState, Parcel, Status} from "../types/Receivable.sol";
 import {STATE_ACCOUNTED, STATE_LOT, State} from "../types/State.sol";
 import {Ledger} from "./Ledger.sol";
@@ -71,9 +71,9 @@ abstract contract Units is Ledger {
             Accounting.count(_book, id, from);
             Accounting.count(_book, id, to);
         }
-        mapping(address account => HolderSlot) storage holders = _book.holders[id];
-        HolderSlot storage slot = holders[from];
-        Holder holder = slot.load();
+        MainHolder main = _book.mains[id].loadMain();
+        bool isMain = main.account() == from;
+        Holder holder = isMain ? main.holder() : _book.holders[id][from].load();
         if (!holder.isAll(units)) _checkPart(id, from, holder, units, minimum);
         if (from == to) return holder.sent();
         if (holder.has(HOLDER_SOLD)) {
@@ -81,13 +81,31 @@ abstract contract Units is Ledger {
             holder = holder.withSent(_added(holder.sent(), uint64(units)));
         }
         holder = holder.minus(units);
-        slot.store(holder);
+        if (isMain && !accounted) return _moveFromMain(id, from, holder, to, units, mark);
+        _book.setHolder(id, from, holder);
         if (accounted && holder.units() == 0) Accounting.sweep(_book, id, from);
 
-        slot = holders[to];
-        holder = slot.load();
-        slot.store(holder.plus(units).withFlag(mark));
+        holder = _book.holder(id, to);
+        _book.setHolder(id, to, holder.plus(units).withFlag(mark));
         return holder.sent();
+    }
+
+    /// Whoever takes the last units of the main holder takes its place too, unless it has one already.
+    /// @param left What the main holder has left.
+    function _moveFromMain(bytes32 id, address from, Holder left, address to, uint256 units, uint32 mark)
+        private
+        returns (uint64 sent)
+    {
+        HolderSlot storage slot = _book.holders[id][to];
+        Holder holder = slot.load();
+        sent = holder.sent();
+        if (left.units() != 0 || !holder.isEmpty()) {
+            _book.setHolder(id, from, left);
+            slot.store(holder.plus(units).withFlag(mark));
+        } else {
+            if (!left.isEmpty()) _book.holders[id][from].store(left);
+            _book.mains[id].storeMain(mainHolder(to, holder.plus(units).withFlag(mark)));
+        }
     }
 
     /// Units that the account may part with.

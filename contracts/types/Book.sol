@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
-import {HolderSlot} from "./Holder.sol";
+import {Holder, HolderSlot, MainHolder, MainHolderSlot, mainHolder} from "./Holder.sol";
 import {StateSlot} from "./State.sol";
 
-// The storage of Receivables. The common path (issue, confirm, transfer, pay in full and on time, redeem) touches
-// `State` and `Holder` alone, a word each; everything else begins with the first event that makes it needed.
+// The storage of Receivables. The common path (issue, confirm, sell whole, pay in full and on time, redeem) touches
+// `State` and `MainHolder` alone, a word each; everything else begins with the first event that makes it needed.
 
 /// @notice Sums of a receivable, from the first payment or extinction on (`STATE_ACCOUNTED`). What is missing from the
 /// face was reduced.
@@ -53,6 +53,9 @@ struct Rare {
 struct Book {
     mapping(bytes32 id => StateSlot) states;
     mapping(bytes32 id => mapping(address account => HolderSlot)) holders;
+    /// The one holder that stands here instead of among the others: the supplier, then whoever takes all of it over. So a
+    /// claim that changes hands whole changes a word and begins none.
+    mapping(bytes32 id => MainHolderSlot) mains;
     mapping(bytes32 id => Totals) totals;
     mapping(bytes32 id => Pot) facePots;
     mapping(bytes32 id => Pot) interestPots;
@@ -63,4 +66,25 @@ struct Book {
     mapping(bytes32 lot => bytes32 id) parents;
     mapping(bytes32 id => mapping(bytes32 note => uint256)) notes;
     mapping(bytes32 id => mapping(address account => uint64)) receipts;
+}
+
+using {holder, setHolder} for Book global;
+
+/// @notice What an account holds.
+function holder(Book storage self, bytes32 id, address account) view returns (Holder) {
+    MainHolder main = self.mains[id].loadMain();
+    return main.account() == account ? main.holder() : self.holders[id][account].load();
+}
+
+/// @notice Writes what an account holds. A main holder that has more to remember than fits goes among the others.
+function setHolder(Book storage self, bytes32 id, address account, Holder word) {
+    MainHolderSlot storage slot = self.mains[id];
+    if (slot.loadMain().account() != account) {
+        self.holders[id][account].store(word);
+    } else if (!word.isEmpty() && word.fitsMain()) {
+        slot.storeMain(mainHolder(account, word));
+    } else {
+        slot.storeMain(MainHolder.wrap(0));
+        if (!word.isEmpty()) self.holders[id][account].store(word);
+    }
 }

@@ -16,8 +16,21 @@ struct HolderSlot {
     uint32 flags;
 }
 
+/// @notice A holder's word that also names its account, for one holder of each receivable: see `Book.mains`.
+/// @dev From the lowest bit: | account 160 | units 64 | flags 32 |
+type MainHolder is uint256;
+
+/// @notice Where a `MainHolder` is stored. The compiler lays its members out as the word above.
+struct MainHolderSlot {
+    address account;
+    uint64 units;
+    uint32 flags;
+}
+
 using HolderWord for Holder global;
 using {load, store} for HolderSlot global;
+using {account, holder} for MainHolder global;
+using {loadMain, storeMain} for MainHolderSlot global;
 
 uint32 constant HOLDER_SOLD = 1 << 0; // its units, or units they were mixed with, went through a recorded sale
 uint32 constant HOLDER_MARKED = 1 << 1; // `Rare.marked` is not zero
@@ -35,6 +48,39 @@ function load(HolderSlot storage self) view returns (Holder word) {
 function store(HolderSlot storage self, Holder word) {
     assembly ("memory-safe") {
         sstore(self.slot, word)
+    }
+}
+
+/// @notice Reads the word.
+function loadMain(MainHolderSlot storage self) view returns (MainHolder word) {
+    assembly ("memory-safe") {
+        word := sload(self.slot)
+    }
+}
+
+/// @notice Writes the word.
+function storeMain(MainHolderSlot storage self, MainHolder word) {
+    assembly ("memory-safe") {
+        sstore(self.slot, word)
+    }
+}
+
+/// @notice The word of a holder that has neither sent units away nor an index.
+function mainHolder(address account_, Holder holder_) pure returns (MainHolder word) {
+    uint256 asHolder = Holder.unwrap(holder_);
+    assembly ("memory-safe") {
+        word := or(shr(96, shl(96, account_)), or(shl(160, asHolder), shl(224, shr(224, asHolder))))
+    }
+}
+
+function account(MainHolder self) pure returns (address) {
+    return address(uint160(MainHolder.unwrap(self)));
+}
+
+/// @notice What it holds, as any other holder's word.
+function holder(MainHolder self) pure returns (Holder word) {
+    assembly ("memory-safe") {
+        word := or(and(shr(160, self), 0xffffffffffffffff), shl(224, shr(224, self)))
     }
 }
 
@@ -72,6 +118,16 @@ library HolderWord {
 
     function has(Holder self, uint32 flag) internal pure returns (bool) {
         return Holder.unwrap(self) & (uint256(flag) << 224) != 0;
+    }
+
+    /// Whether it fits beside the name of its account.
+    function fitsMain(Holder self) internal pure returns (bool) {
+        return (Holder.unwrap(self) << 32) >> 96 == 0;
+    }
+
+    /// Whether there is nothing to remember of it.
+    function isEmpty(Holder self) internal pure returns (bool) {
+        return Holder.unwrap(self) == 0;
     }
 
     /// Whether so many units are all of its units, none of them marked as written off.

@@ -9,6 +9,7 @@ import {Status} from "./Receivable.sol";
 /// | dueEnd 40 | face 64 | unused 8 |
 ///
 /// flags: `STATE_…` bits. lots: how many ever left it; openDisputes: how many of them are under dispute now.
+/// confirmedAt: until it is confirmed, the first second at which its tenor is short enough for that.
 type State is uint256;
 
 /// @notice Where a `State` is stored. The compiler lays its members out as the word above.
@@ -53,22 +54,27 @@ function store(StateSlot storage self, State word) {
 /// @title Reading and changing a `State`; changes are of the word in hand, not of storage
 library StateWord {
     /// The state of a new receivable, of no status yet.
+    /// @dev The caller checked that each fits.
     function create(
-        uint8 flags_,
-        uint32 currency_,
-        uint16 graceDays_,
-        uint24 lateRate_,
-        uint40 dueEnd_,
-        uint64 face_
+        uint256 flags_,
+        uint256 currency_,
+        uint256 graceDays_,
+        uint256 lateRate_,
+        uint256 confirmableFrom_,
+        uint256 dueEnd_,
+        uint256 face_
     ) internal pure returns (State) {
         return State.wrap(
-            (uint256(flags_) << 8) | (uint256(currency_) << 32) | (uint256(graceDays_) << 64)
-                | (uint256(lateRate_) << 80) | (uint256(dueEnd_) << 144) | (uint256(face_) << 184)
+            (flags_ << 8) | (currency_ << 32) | (graceDays_ << 64) | (lateRate_ << 80)
+                | (confirmableFrom_ << 104) | (dueEnd_ << 144) | (face_ << 184)
         );
     }
 
-    function status(State self) internal pure returns (Status) {
-        return Status(uint8(State.unwrap(self)));
+    /// @dev No other value is ever written, so the compiler need not check for one at each reading.
+    function status(State self) internal pure returns (Status value) {
+        assembly ("memory-safe") {
+            value := and(self, 0xff)
+        }
     }
 
     /// Whether it is confirmed, all of it unpaid, transferable, and not under dispute.

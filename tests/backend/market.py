@@ -273,9 +273,9 @@ class Market:
         """A confirmed receivable on the chain."""
         made = await self.agreed(supplier, debtor, **wishes)
         key, terms = made["chain_id"], made["terms"]
-        await self.happened("Receivables", "Issued", id=key, terms=terms)
+        await self.happened("Receivables", "Issued", id=key, **terms)
         await self.transferred(key, ZERO, supplier.account, terms["amount"])
-        await self.happened("Receivables", "Confirmed", id=key, debtor=debtor.account)
+        await self.happened("Receivables", "Confirmed", id=key, signer=debtor.key.address)
         slot = {"debtor": debtor.account, "fingerprint": terms["fingerprint"]}
         await self.happened("Fingerprints", "FingerprintTaken", id=key, **slot)
         return (await supplier.user.get(made["links"]["self"])).json()

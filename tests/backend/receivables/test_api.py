@@ -58,15 +58,15 @@ async def test_the_chain_says_where_it_stands_and_what_each_side_has(market):
 
     assert (await bank.user.get(place)).status_code == 404
     await market.transferred(key, supplier.account, bank.account, 1_785_000)
-    await market.happened("Receivables", "Paid", id=key, face=3_000_000, interest=0, unpaid=2_950_000)
+    paid = {"id": key, "interest": 0, "settled": False}
+    await market.happened("Receivables", "Paid", **paid, face=3_000_000, unpaid=2_950_000)
 
     seen = (await bank.user.get(place)).json()
     assert [(h["account"], h["units"]) for h in seen["holdings"]] == [(bank.account, 1_785_000)]
     assert seen["holdings"][0]["redeemable"]["minor"] == 899_999, "the fraction of a unit waits for more"
     assert seen["chain"]["unpaid"]["minor"] == 2_950_000
 
-    await market.happened("Receivables", "Settled", id=key)
-    await market.happened("Receivables", "Paid", id=key, face=2_950_000, interest=0, unpaid=0)
+    await market.happened("Receivables", "Paid", **paid | {"settled": True}, face=2_950_000, unpaid=0)
     for member, units in ((bank, 1_785_000), (supplier, 4_165_000)):
         await market.transferred(key, member.account, ZERO, units)
         await market.happened(
@@ -213,9 +213,8 @@ async def test_paying_and_collecting(market):
     assert other.status_code in {403, 422}
     nothing = await supplier.user.post(f"{place}/redemptions", json={})
     assert code(nothing) == "nothing-to-redeem"
-    await market.happened(
-        "Receivables", "Paid", id=made["chain_id"], face=2_000_000, interest=0, unpaid=3_950_000
-    )
+    paid = {"face": 2_000_000, "interest": 0, "unpaid": 3_950_000, "settled": False}
+    await market.happened("Receivables", "Paid", id=made["chain_id"], **paid)
     collected = await market.sign(supplier, await supplier.user.post(f"{place}/redemptions", json={}))
     assert collected.status_code == 202
 

@@ -305,9 +305,10 @@ def _restate(forged: Any) -> None:
             (("_book", "states", claim, "confirmedAt"), block.time - 60),
             (("_book", "states", claim, "dueEnd"), signed.dueEnd),
             (("_book", "states", claim, "face"), signed.amount),
-            (("_book", "holders", claim, _bytes(forged["holder"]), "units"), signed.amount),
+            (("_book", "mains", claim, "account"), int.from_bytes(_bytes(forged["holder"]), "big")),
+            (("_book", "mains", claim, "units"), signed.amount),
         ],
-        "Fingerprints": [(("_ids", signed.debtor, signed.fingerprint), int.from_bytes(claim, "big"))],
+        "Fingerprints": [(("_slots", signed.debtor, signed.fingerprint, "id"), int.from_bytes(claim, "big"))],
         "ProvenanceLog": _log_changes(forged),
     }
     accounts = HexaryTrie(nodes, block.state_root)

@@ -304,8 +304,19 @@ AFTER_TERMS = {
         lambda m, c: m.put("Receivables", w.CONFIRMED + w.DAY + 1, "_book", "states", c, "confirmedAt"),
         {"signer": "fail"},
     ),
+    "another holds all": (
+        lambda m, c: m.put("Receivables", w.SUPPLIER, "_book", "mains", c, "account"),
+        {"holder": "fail"},
+    ),
+    "holds some beside the main holder": (
+        lambda m, c: (
+            m.put("Receivables", w.SUPPLIER, "_book", "mains", c, "account"),
+            m.put("Receivables", 5, "_book", "holders", c, w.BANK, "units"),
+        ),
+        {},
+    ),
     "slot of another claim": (
-        lambda m, c: m.put("Fingerprints", 7, "_ids", w.DEBTOR, m.terms.fingerprint),
+        lambda m, c: m.put("Fingerprints", 7, "_slots", w.DEBTOR, m.terms.fingerprint, "id"),
         {"slot": "fail"},
     ),
     "second key": (

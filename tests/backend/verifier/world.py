@@ -337,8 +337,9 @@ def _ledger_of(made, claim):
         ("face", made.terms.amount),
     ):
         default("Receivables", value, "_book", "states", claim, member)
-    default("Receivables", made.terms.amount, "_book", "holders", claim, BANK, "units")
-    default("Fingerprints", claim, "_ids", made.terms.debtor, made.terms.fingerprint)
+    default("Receivables", BANK, "_book", "mains", claim, "account")
+    default("Receivables", made.terms.amount, "_book", "mains", claim, "units")
+    default("Fingerprints", claim, "_slots", made.terms.debtor, made.terms.fingerprint, "id")
     default("Fingerprints", 1, "_keys", 1, layout.LENGTH)
     default("Fingerprints", vrf.public_key(VRF_SECRET), "_keys", 1, 0)
 

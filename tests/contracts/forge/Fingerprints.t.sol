@@ -2,7 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
-import {IFingerprints} from "../../../contracts/interfaces/IFingerprints.sol";
+import {IFingerprints, Taking} from "../../../contracts/interfaces/IFingerprints.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {vm} from "./Vm.sol";
 
@@ -46,6 +46,71 @@ contract FingerprintsTest is LedgerTest {
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(IFingerprints.NotWriter.selector, stranger));
         fingerprints.replace(DEBTOR, _list("fp", 0), "id", _list("fp", 0), 1, "other");
+        for (uint32 keySet = 0; keySet < 2; ++keySet) {
+            Taking[] memory takings = new Taking[](1);
+            takings[0] = Taking(DEBTOR, "fp", keySet, "id");
+            vm.prank(stranger);
+            vm.expectRevert(abi.encodeWithSelector(IFingerprints.NotWriter.selector, stranger));
+            fingerprints.takeMany(takings);
+        }
+    }
+
+    function test_TakeMany_AllOrNone() public {
+        Taking[] memory takings = new Taking[](3);
+        takings[0] = Taking(DEBTOR, "a", 1, "first");
+        takings[1] = Taking(address(1), "a", 1, "second");
+        takings[2] = Taking(DEBTOR, "a", 1, "third");
+        vm.prank(WRITER);
+        vm.expectPartialRevert(IFingerprints.FingerprintAlreadyTaken.selector);
+        fingerprints.takeMany(takings);
+        assertEq(fingerprints.idOf(DEBTOR, "a"), 0, "none");
+
+        takings[2] = Taking(DEBTOR, "b", 2, "third");
+        vm.prank(WRITER);
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.KeySetNotCurrent.selector, 2, 1));
+        fingerprints.takeMany(takings);
+        takings[2].keySet = 1;
+        vm.prank(WRITER);
+        fingerprints.takeMany(takings);
+        assertEq(fingerprints.idOf(address(1), "a"), "second", "each debtor's own");
+        assertEq(fingerprints.idOf(DEBTOR, "b"), "third", "all");
+
+        fingerprints.changeKeys(_list("one", "two"));
+        takings[0] = Taking(DEBTOR, "c", 2, "fourth");
+        vm.prank(WRITER);
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.FingerprintCountInvalid.selector, 1, 2));
+        fingerprints.takeMany(takings);
+    }
+
+    function test_PauseWriter_StopsTheCallerAlone() public {
+        vm.prank(WRITER);
+        fingerprints.pauseWriter(true);
+        vm.prank(WRITER);
+        vm.expectRevert(IFingerprints.NewBusinessPaused.selector);
+        fingerprints.take(DEBTOR, "a", 1, "id");
+        vm.prank(WRITER);
+        vm.expectRevert(IFingerprints.NewBusinessPaused.selector);
+        fingerprints.replace(DEBTOR, _list("a", 0), "id", _list("a", 0), 1, "other");
+        vm.prank(address(receivables));
+        fingerprints.take(DEBTOR, "a", 1, "id");
+        // A pause by whoever is no writer yet waits for it, and makes no writer of it.
+        vm.prank(stranger);
+        fingerprints.pauseWriter(true);
+        fingerprints.recordWriter(stranger);
+        vm.prank(stranger);
+        vm.expectRevert(IFingerprints.NewBusinessPaused.selector);
+        fingerprints.take(DEBTOR, "b", 1, "id");
+        vm.prank(address(2));
+        fingerprints.pauseWriter(false);
+        vm.prank(address(2));
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.NotWriter.selector, address(2)));
+        fingerprints.take(DEBTOR, "b", 1, "id");
+
+        vm.prank(WRITER);
+        fingerprints.pauseWriter(false);
+        vm.prank(WRITER);
+        fingerprints.take(DEBTOR, "b", 1, "id");
+        assertEq(fingerprints.idOf(DEBTOR, "b"), "id", "taken again");
     }
 
     function test_Take_ZeroOrWrongCount_Reverts() public {

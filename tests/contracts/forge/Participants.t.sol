@@ -243,14 +243,15 @@ contract ParticipantsTest is LedgerTest {
         bytes4[] memory selectors = new bytes4[](1);
         selectors[0] = participants.approveTakeover.selector;
         manager.setTargetFunctionRole(address(participants), selectors, 7);
+        IParticipants.Takeover memory pending = participants.pendingTakeover(supplier.account);
         vm.prank(HEIR);
-        participants.approveTakeover(supplier.account, _key(HEIR));
+        participants.approveTakeover(supplier.account, pending.key, pending.succession, pending.evidence);
     }
 
     function test_Takeover_ByTwoHands_AfterItsDelay() public {
         _propose(false);
         vm.expectRevert(abi.encodeWithSelector(IParticipants.SameHand.selector, address(this)));
-        participants.approveTakeover(supplier.account, _key(HEIR));
+        participants.approveTakeover(supplier.account, _key(HEIR), false, "evidence");
         vm.expectRevert(abi.encodeWithSelector(IParticipants.TooEarly.selector, 0));
         participants.completeTakeover(supplier.account);
         _approveByAnother();

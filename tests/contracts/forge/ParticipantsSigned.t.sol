@@ -87,14 +87,21 @@ contract ParticipantsSignedTest is LedgerTest {
         bytes4[] memory selectors = new bytes4[](1);
         selectors[0] = participants.approveTakeover.selector;
         manager.setTargetFunctionRole(address(participants), selectors, 7);
-        vm.prank(bank.signer);
-        vm.expectRevert(abi.encodeWithSelector(IParticipants.NothingPending.selector, supplier.account));
-        participants.approveTakeover(supplier.account, "another key");
-        vm.prank(bank.signer);
-        participants.approveTakeover(supplier.account, CLERK);
+        // The one who proposed may have put another in its place: by key, by what it ends, or by its grounds.
+        bytes memory nothing =
+            abi.encodeWithSelector(IParticipants.NothingPending.selector, supplier.account);
+        vm.startPrank(bank.signer);
+        vm.expectRevert(nothing);
+        participants.approveTakeover(supplier.account, "another key", false, "evidence");
+        vm.expectRevert(nothing);
+        participants.approveTakeover(supplier.account, CLERK, true, "evidence");
+        vm.expectRevert(nothing);
+        participants.approveTakeover(supplier.account, CLERK, false, "other evidence");
+        participants.approveTakeover(supplier.account, CLERK, false, "evidence");
+        vm.stopPrank();
         vm.prank(bank.signer);
         vm.expectRevert(abi.encodeWithSelector(IParticipants.AlreadyPending.selector, supplier.account));
-        participants.approveTakeover(supplier.account, CLERK);
+        participants.approveTakeover(supplier.account, CLERK, false, "evidence");
         _relay(abi.encodeCall(participants.vetoTakeover, (supplier.account)), "VetoTakeover(address account,");
         assertTrue(participants.pendingTakeover(supplier.account).vetoed, "vetoed");
     }

@@ -94,7 +94,7 @@ contract ReceivablesEventsTest is LedgerTest {
         _assertTold("redeeming a part", IReceivablesEvents.Redeemed.selector);
         _assertHoldings(id);
         _pay(debtor, id, FACE);
-        _assertTold("paying", IReceivablesEvents.Settled.selector, IReceivablesEvents.Paid.selector);
+        _assertTold("paying", IReceivablesEvents.Paid.selector);
         _redeem(supplier, id);
         _assertTold("redeeming", MOVED, IReceivablesEvents.Redeemed.selector);
         _redeem(bank, id);
@@ -107,7 +107,7 @@ contract ReceivablesEventsTest is LedgerTest {
         bytes32 id = _claim();
         _read();
         _pay(debtor, id, FACE);
-        _assertTold("paying", IReceivablesEvents.Settled.selector, IReceivablesEvents.Paid.selector);
+        _assertTold("paying", IReceivablesEvents.Paid.selector);
         _redeem(supplier, id);
         _assertTold("redeeming", MOVED, IReceivablesEvents.Redeemed.selector);
         _assertHoldings(id);

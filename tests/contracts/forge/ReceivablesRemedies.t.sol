@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity ^0.8.24;
 
+import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
 import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
 import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
+import {SignedAction} from "../../../contracts/interfaces/ISignedActions.sol";
 import {Phase, Receivable, Status} from "../../../contracts/types/Receivable.sol";
 import {Terms, Undertaking} from "../../../contracts/types/Terms.sol";
 import {LedgerTest} from "./LedgerTest.sol";
@@ -97,6 +99,17 @@ contract ReceivablesRemediesTest is LedgerTest {
         assertEq(receivables.receivable(id).closed, FACE / 2, "closed");
         assertEq(_pay(debtor, id, FACE), FACE / 2, "the rest is owed still");
         assertTrue(receivables.statusOf(id) == Status.Settled, "settled");
+    }
+
+    function test_CloseOutside_Relayed_NamesTheSigner() public {
+        (bytes32 id,) = _confirmed();
+        bytes memory call =
+            abi.encodeCall(receivables.closeOutside, (id, supplier.account, 10, "paid in cash"));
+        SignedAction memory action = _signAction(receivables, supplier, call, 7);
+        vm.expectEmit();
+        emit IERC1155.TransferSingle(supplier.signer, supplier.account, address(0), uint256(id), 10);
+        vm.prank(stranger);
+        receivables.relay(action);
     }
 
     function test_CloseOutside_MoreThanItsUnitsCarry_Reverts() public {

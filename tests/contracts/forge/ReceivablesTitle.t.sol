@@ -4,7 +4,7 @@ pragma solidity ^0.8.24;
 import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
 import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
 import {SCOPE_TRANSFER, Sides, UNLIMITED} from "../../../contracts/types/Account.sol";
-import {OperatorState, Parcel, Status} from "../../../contracts/types/Receivable.sol";
+import {Holding, OperatorState, Parcel, Status} from "../../../contracts/types/Receivable.sol";
 import {Terms} from "../../../contracts/types/Terms.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {vm} from "./Vm.sol";
@@ -172,6 +172,43 @@ contract ReceivablesTitleTest is LedgerTest {
         bytes32 id = _claim();
         _transfer(supplier, supplier, id, FACE / 2);
         assertEq(_units(supplier, id), FACE, "units");
+    }
+
+    /// Whoever takes all of it over takes the main holder's place, and what the one before did is not forgotten.
+    function test_Transfer_Whole_FromHandToHand() public {
+        bytes32 id = _claim();
+        _sell(id);
+        assertEq(_units(supplier, id), 0, "supplier");
+        assertTrue(receivables.holding(id, bank.account).sold, "bought");
+        _transfer(bank, otherBank, id, FACE);
+        Holding memory gone = receivables.holding(id, bank.account);
+        assertEq(gone.units, 0, "gave all");
+        assertEq(gone.sent, FACE, "and it is remembered");
+        assertTrue(gone.sold, "that it had bought");
+        assertTrue(receivables.holding(id, otherBank.account).sold, "mark goes along");
+        // Back to one who has a place of its own.
+        _transfer(otherBank, bank, id, FACE);
+        assertEq(_units(bank, id), FACE, "back");
+        assertEq(receivables.holding(id, bank.account).sent, FACE, "still");
+        assertEq(_units(otherBank, id), 0, "none left");
+        _transfer(bank, supplier, id, FACE / 2);
+        _pay(debtor, id, FACE);
+        (uint64 face,) = _redeem(bank, id);
+        assertEq(face, FACE - FACE / 2, "its half");
+        (face,) = _redeem(supplier, id);
+        assertEq(face, FACE / 2, "the other half");
+        assertEq(_units(bank, id) + _units(supplier, id), 0, "burnt");
+    }
+
+    function test_Transfer_Whole_ToWhoHasSome() public {
+        bytes32 id = _claim();
+        _transfer(supplier, bank, id, FACE / 4);
+        _transfer(supplier, bank, id, FACE - FACE / 4);
+        assertEq(_units(bank, id), FACE, "all");
+        assertEq(_units(supplier, id), 0, "none");
+        _transfer(bank, supplier, id, FACE);
+        assertEq(_units(supplier, id), FACE, "back");
+        assertEq(_units(bank, id), 0, "none again");
     }
 
     function test_Transfer_WhenPaused_Reverts() public {
