@@ -11,6 +11,8 @@ from backend.verifier.result import CheckResult, Outcome
 
 WIDTH = 80
 _INDENT = 4
+_CLOSING = frozenset("。，、；：！？）】》”’")
+"""What begins no line in Chinese (GB/T 15834-2011)."""
 
 
 def render(report: Report, locale: Locale) -> str:
@@ -99,9 +101,10 @@ def wrap(text: str, indent: int) -> list[str]:
 
 def _pieces(text: str, room: int) -> Iterator[str]:
     piece = ""
-    for character in text:
+    for character, following in zip(text, text[1:] + " ", strict=True):
         piece += character
-        if character == " " or width(character) == 2 or len(piece) == room:
+        ends = (character == " " or width(character) == 2) and following not in _CLOSING
+        if ends or len(piece) == room:
             yield piece
             piece = ""
     if piece:

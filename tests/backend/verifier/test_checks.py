@@ -403,6 +403,7 @@ def test_a_report_fits_eighty_columns_and_explains_each_check(healthy, locale):
     found = healthy.report()
     text = page.render(found, locale)
     assert max(page.width(line) for line in text.splitlines()) <= page.WIDTH
+    assert not [line for line in text.splitlines() if line.strip()[:1] in tuple("。，、；：！？）")]
     for result in found.results:
         assert page.explain(result, locale)
     assert report.to_json(found, locale)["sum"]["supports_at_most"] == "11900.00"
