@@ -7,6 +7,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from uuid import UUID
 
 import psycopg
 from web3 import Web3
+from web3.exceptions import TransactionNotFound
 from web3.types import LogReceipt
 
 from bench.faults.load import UNITS_LEAST, Journal
@@ -81,7 +83,7 @@ def compare(node_url: str, deployment: Path, database_url: str, journal: Journal
         _compare_operations(found, rows, journal, events)
         receivables = next(contracts[address] for address, name in names.items() if name == "Receivables")
         _compare_claims(found, rows, receivables, journal)
-        _compare_nonces(found, rows, web3, record["block"])
+        _compare_nonces(found, rows, web3)
     finally:
         rows.close()
     return found
@@ -188,18 +190,27 @@ def _compare_claims(found: Comparison, rows: Rows, contract: Any, journal: Journ
     )
 
 
-def _compare_nonces(found: Comparison, rows: Rows, web3: Web3, first: int) -> None:
-    """Each nonce of the relayer: the transaction the chain has is the one we think it has."""
+def _compare_nonces(found: Comparison, rows: Rows, web3: Web3) -> None:
+    """Each nonce of the relayer: the chain has the transaction we think it has, and no others of the relayer's.
+
+    Asked by hash and not block by block: Anvil, saved while it reorganises, loses a block now and then.
+    """
     ours = rows("SELECT signer, nonce, mined_hash, block_number, status FROM transactions")
-    signers = {row[0] for row in ours}
-    begin = {signer: min(row[1] for row in ours if row[0] == signer) for signer in signers}
     chain = []
-    for number in range(first, web3.eth.block_number + 1):
-        for transaction in web3.eth.get_block(number, full_transactions=True)["transactions"]:
-            sender = transaction["from"]
-            if sender in signers and transaction["nonce"] >= begin[sender]:
-                chain.append((sender, transaction["nonce"], _hex(transaction["hash"]), number, "confirmed"))
+    for row in ours:
+        with suppress(TransactionNotFound):
+            receipt = web3.eth.get_transaction_receipt(row[2])
+            nonce = web3.eth.get_transaction(row[2])["nonce"]
+            number = receipt["blockNumber"]
+            chain.append((receipt["from"], nonce, _hex(receipt["transactionHash"]), number, "confirmed"))
     found.same("transactions", chain, ours)
+    signers = {row[0] for row in ours}
+    nonces = {signer: [row[1] for row in ours if row[0] == signer] for signer in signers}
+    found.same(
+        "nonces used",
+        [(signer, web3.eth.get_transaction_count(signer)) for signer in signers],
+        [(signer, min(nonces[signer]) + len(nonces[signer])) for signer in signers],
+    )
 
 
 def _plain(value: Any) -> Any:
