@@ -75,7 +75,9 @@ async def _run(kind: str, folder: Path, cluster: Cluster | None) -> int:
         100_000,
     )
     try:
-        await asyncio.to_thread(ledger.start_all, ledger.node_url, SETTINGS)
+        await asyncio.to_thread(
+            ledger.start_all, ledger.node_url, SETTINGS | {"TALLYSTICK_FINALITY_BLOCKS": "12"}
+        )
         await load.wait_until_ready()
         await asyncio.sleep(20)  # whatever a start has to do
         idle = {"with a block a second": await _idle(ledger)}

@@ -5,7 +5,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,12 +16,9 @@ from bench.faults.proxy import KINDS, Proxy
 from tasks import rpc
 from tasks.console import TaskError
 
-SETTINGS = {
-    "TALLYSTICK_FINALITY_BLOCKS": "12",
-    "TALLYSTICK_RESEND_SECONDS": "3",
-    "TALLYSTICK_REPLACE_SECONDS": "20",
-}
-DEEPEST = 12
+SETTINGS = {"TALLYSTICK_RESEND_SECONDS": "3", "TALLYSTICK_REPLACE_SECONDS": "20"}
+FINALITY = 12
+"""How deep a block is when it counts as final, and how deep a reorganisation may go."""
 _CLIENTS = 12
 _SETTLE_SECONDS = 900
 
@@ -60,8 +57,18 @@ class State:
 class Campaign:
     """Runs the ledger, its clients and the faults in one event loop."""
 
-    def __init__(self, ledger: Ledger, parties: Path, state: State, show: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        parties: Path,
+        state: State,
+        show: Callable[[str], None],
+        *,
+        finality: int = FINALITY,
+        clock_steps: Sequence[int] = (-90, -20, -2, 0, 2, 20, 90),
+    ) -> None:
         self.ledger, self.parties, self.state, self.show = ledger, parties, state, show
+        self.finality, self.clock_steps = finality, tuple(clock_steps)
         self.proxy = Proxy(ledger.node_url, state.seed)
         self.journal = Journal(ledger.folder / "journal.jsonl")
         self._chance = random.Random(f"{state.seed} {state.done.total()}")  # noqa: S311 - a lot, no secret
@@ -80,8 +87,9 @@ class Campaign:
         """Works at most so long; True if the campaign is through with its faults and operations."""
         began = time.monotonic()
         await self.proxy.start()
-        await asyncio.to_thread(self.ledger.start_all, self.proxy.url, SETTINGS)
-        print(f"the backend reaches the chain through {self.proxy.url}", flush=True)
+        settings = SETTINGS | {"TALLYSTICK_FINALITY_BLOCKS": str(self.finality)}
+        await asyncio.to_thread(self.ledger.start_all, self.proxy.url, settings)
+        self.show(f"the backend reaches the chain through {self.proxy.url}")
         load = Load(self.parties, self.ledger.api_url, self.journal, self.state.seed, self.state.operations)
         work = asyncio.create_task(self._work(load))
         try:
@@ -133,14 +141,14 @@ class Campaign:
                 self._kill(victim, self._chance.uniform(0, 2))
                 return f"kill {victim.partition('-')[0]}"
         if family == "reorg" and "chain" not in self._down:
-            depth = self._chance.randint(1, DEEPEST)
+            depth = self._chance.randint(1, self.finality)
             try:
-                await asyncio.to_thread(rpc.call, self.ledger.node_url, "anvil_reorg", depth, [], seconds=60)
+                await asyncio.to_thread(self.ledger.reorganise, depth)
             except TaskError:
                 return "reorg refused"
             return f"reorg {depth}"
         if family == "clock":
-            self.ledger.clock.write_text(str(self._chance.choice([-90, -20, -2, 0, 2, 20, 90])))
+            self.ledger.clock.write_text(str(self._chance.choice(self.clock_steps)))
             return "clock step"
         kind = self._chance.choice(KINDS)
         self.proxy.misbehave(kind, self._chance.uniform(0.5, 4))
@@ -184,6 +192,10 @@ class Campaign:
                 raise TaskError(f"after {_SETTLE_SECONDS} s: {waiting}")
             self.show(f"settling: {waiting}")
             await asyncio.sleep(2)
+
+    async def close(self) -> None:
+        """Ends the connections between the backend and the chain."""
+        await self.proxy.close()
 
     def _unsettled(self, database_url: str) -> str:
         rows = Rows(database_url)

@@ -126,6 +126,11 @@ def _compare_events(
         )
     database = [(*row[:-1], json.dumps(_loaded(row[-1]), sort_keys=True)) for row in rows(_EVENTS)]
     found.same("events", chain, database)
+    blocks: dict[str, set[str]] = {}
+    for log in logs:
+        blocks.setdefault(_hex(log["transactionHash"]), set()).add(_hex(log["blockHash"]))
+    if twice := [hash_ for hash_, found_in in blocks.items() if len(found_in) > 1]:
+        found.differences.append(f"the chain contradicts itself: in two of its blocks stand {twice}")
     return events
 
 
@@ -191,10 +196,7 @@ def _compare_claims(found: Comparison, rows: Rows, contract: Any, journal: Journ
 
 
 def _compare_nonces(found: Comparison, rows: Rows, web3: Web3) -> None:
-    """Each nonce of the relayer: the chain has the transaction we think it has, and no others of the relayer's.
-
-    Asked by hash and not block by block: Anvil, saved while it reorganises, loses a block now and then.
-    """
+    """Each nonce of the relayer: the chain has the transaction we think it has, and no more."""
     ours = rows("SELECT signer, nonce, mined_hash, block_number, status FROM transactions")
     chain = []
     for row in ours:

@@ -100,6 +100,19 @@ class Ledger:
         process.kill()
         process.wait()
 
+    def reorganise(self, depth: int) -> None:
+        """Replaces the newest blocks by empty ones. Raises TaskError if the chain cannot.
+
+        Nothing is mined or saved meanwhile: Anvil, mining a block while it reorganises, has a transaction in
+        two blocks of one chain and loses another block, which no chain does.
+        """
+        with self._saving:
+            rpc.call(self.node_url, "evm_setIntervalMining", 0)
+            try:
+                rpc.call(self.node_url, "anvil_reorg", depth, [], seconds=60)
+            finally:
+                rpc.call(self.node_url, "evm_setIntervalMining", 1)
+
     def died(self) -> list[str]:
         """Processes that ended by themselves, with their exit code."""
         return [

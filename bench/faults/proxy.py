@@ -41,6 +41,7 @@ class Proxy:
         self._chance = random.Random(seed)  # noqa: S311 - a lot, no secret
         self._fault, self._seconds, self._until = "", 0.0, 0.0
         self._server: asyncio.Server | None = None
+        self._serving: set[asyncio.Task[None]] = set()
         self.url = ""
 
     async def start(self, port: int = 0) -> None:
@@ -49,8 +50,12 @@ class Proxy:
         self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
 
     async def close(self) -> None:
+        """Stops listening, and ends the connections that are open."""
         if self._server is not None:
             self._server.close()
+        for each in self._serving:
+            each.cancel()
+        await asyncio.gather(*self._serving, return_exceptions=True)
 
     def misbehave(self, kind: str, seconds: float) -> None:
         """Begins a fault of one of `KINDS`, which ends so long after the first request that met it."""
@@ -66,17 +71,29 @@ class Proxy:
         return self._fault if time.monotonic() < self._until else ""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError, asyncio.IncompleteReadError, TimeoutError):
-            while True:
-                body = await _read_body(reader)
-                status, answer = await self._answer(json.loads(body))
-                if status == 0:
-                    break  # the line goes dead
-                content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\n"
-                writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
-                await writer.drain()
-        writer.close()
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
+        try:
+            # Cancelled by `close`: asyncio's own callback would complain of a task that ends so.
+            gone = (ConnectionError, asyncio.IncompleteReadError, TimeoutError, asyncio.CancelledError)
+            with suppress(*gone):
+                while await self._serve_one(reader, writer):
+                    pass
+        finally:
+            writer.close()
+
+    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answers the next request; False if the line goes dead instead."""
+        status, answer = await self._answer(json.loads(await _read_body(reader)))
+        if status == 0:
+            return False
+        content = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        head = f"HTTP/1.1 {status} .\r\nContent-Type: application/json\r\n"
+        writer.write(f"{head}Content-Length: {len(content)}\r\n\r\n".encode() + content)
+        await writer.drain()
+        return True
 
     async def _answer(self, asked: Any) -> tuple[int, Any]:
         """The status and body for a request; status 0 for no answer at all."""
