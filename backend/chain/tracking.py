@@ -104,15 +104,11 @@ class Tracker:
         row.mined_hash, row.block_hash = form.hash, receipt["blockHash"]
         row.block_number, row.gas_used = int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)
         row.succeeded, row.reopened = reason is None, False
-        if form.empty:
-            self._put_back(operations)
-            return
-        if reason is not None and (len(operations) > 1 or reason.name == "OutOfGas"):
+        if form.empty or _failed_whole(operations, reason):
+            # Another form of it may still take this one's place. Whoever sent anew or called it cancelled
+            # before that is out of the question would see it happen twice, or after all.
             for each in operations:
-                each.tries += 1
-                if each.tries >= _TRIES:
-                    outbox.finish(each, outbox.FAILED, "reverted", "receive-receipt", reason.to_json())
-            self._put_back(operations)
+                outbox.touch(each, "used-up", "receive-receipt", moment)
             return
         failures = self._failures(receipt) if len(operations) > 1 else {}
         for each in operations:
@@ -120,6 +116,14 @@ class Tracker:
             outbox.touch(each, "mined", "receive-receipt", moment)
             if each.status not in outbox.FINAL:
                 each.error = error.to_json() if error else None
+
+    def _try_anew(self, operations: Sequence[Operation], reason: Revert) -> None:
+        """It failed through no fault of what it carried: each goes alone next, but not for ever."""
+        for each in operations:
+            each.tries += 1
+            if each.tries >= _TRIES:
+                outbox.finish(each, outbox.FAILED, "reverted", "confirm", reason.to_json())
+        self._put_back(operations)
 
     def _put_back(self, operations: Sequence[Operation]) -> None:
         """The nonce was used up without carrying them: they are sent anew, or end if that was wanted."""
@@ -186,11 +190,16 @@ class Tracker:
         if not deep:
             return False
         receipts = await self._receipts([each.mined_hash or "" for each in deep])
+        reasons = [
+            await self._reason(each, receipt) if receipt else None
+            for each, receipt in zip(deep, receipts, strict=True)
+        ]
         moment = now()
         async with self.database.transaction() as session:
             rows = await lanes.rows(session, [each.id for each in deep])
             carried = await lanes.operations_of(session, list(rows))
-            for transaction, receipt in zip(deep, receipts, strict=True):
+            forms = await lanes.attempts(session, list(rows))
+            for transaction, receipt, reason in zip(deep, receipts, reasons, strict=True):
                 row = rows[transaction.id]
                 if row.status != "mined" or row.mined_hash != transaction.mined_hash:
                     continue
@@ -199,12 +208,23 @@ class Tracker:
                     await lanes.reopen(session, Transaction.id == row.id)
                     continue
                 row.status, row.confirmed_at = "confirmed", moment
+                if any(form.empty and form.hash == row.mined_hash for form in forms[row.id]):
+                    self._put_back(carried[row.id])
+                    continue
+                if reason is not None and _failed_whole(carried[row.id], reason):
+                    self._try_anew(carried[row.id], reason)
+                    continue
                 for each in carried[row.id]:
                     status = outbox.FAILED if each.error else outbox.SUCCEEDED
                     outbox.finish(
                         each, status, "reverted" if each.error else "confirmed", "confirm", each.error
                     )
         return True
+
+
+def _failed_whole(operations: Sequence[Operation], reason: Revert | None) -> bool:
+    """Whether a transaction failed for a reason that is not the one call's it carried."""
+    return reason is not None and (len(operations) > 1 or reason.name == "OutOfGas")
 
 
 def _action_id(operation: Operation) -> tuple[str, int]:

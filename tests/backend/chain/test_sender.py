@@ -359,6 +359,35 @@ async def test_a_sent_operation_can_be_stopped(database, rpc, deployed, sender):
     assert await counted(rpc, deployed) == []
 
 
+async def test_it_is_stopped_only_once_nothing_else_can_take_the_nonce(
+    database, rpc, deployed, relayer, policy
+):
+    """A reorganisation may bring back the form that was to be stopped; nobody is told before."""
+    sender = Sender(database, rpc, deployed, relayer, replace(policy, finality=3), "test")
+    await rpc.call("evm_setAutomine", False)
+    operation_id = await enqueue(database, deployed, deployed.call("Tally", "count", 5, ""))
+    await drive(sender)
+    async with database.reading() as session:
+        original = (await session.scalars(select(Attempt))).one()
+    async with database.transaction() as session:
+        await outbox.cancel(session, await session.get_one(Operation, operation_id))
+    await drive(sender)
+    await rpc.call("evm_mine")
+    await drive(sender)
+    operation = await read(database, operation_id)
+    assert (operation.status, operation.sub_status) == ("pending", "used-up")
+
+    await rpc.call("anvil_reorg", 1, [])
+    await rpc.call("anvil_dropAllTransactions")
+    await rpc.call("eth_sendRawTransaction", "0x" + original.raw.hex())
+    await rpc.call("anvil_mine", "0x4")
+    for _ in range(3):
+        await sender.step()
+
+    assert await counted(rpc, deployed) == [5]
+    assert (await read(database, operation_id)).status == "succeeded"
+
+
 async def test_final_states_stay(database, rpc, deployed, sender):
     operation_id = await enqueue(database, deployed, deployed.call("Tally", "count", 5000, ""))
     await drive(sender)
