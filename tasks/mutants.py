@@ -282,7 +282,7 @@ class _Finder:
             condition = node["condition"]
             change = f"if {_short(self._text(condition))} → if not"
             self._add(condition, change, "xor(eq(prevrandao(), #), iszero(iszero(", ")))")
-        if kind == "YulAssignment" and "." not in self._text(node["value"]):
+        if kind == "YulAssignment" and "." not in text:  # a pointer, which the compiler wants assigned
             self._add(node, f"{_short(text)} → nothing", "if sub(prevrandao(), #) { ", " }")
         for child in _children(node):
             self._yul(child)

@@ -43,13 +43,14 @@ def run() -> None:
     seed = os.environ.get("SEED", "tallystick")
     until = time.monotonic() + 60 * float(os.environ.get("MINUTES", "40"))
     only = re.compile(os.environ.get("ONLY", ""))
+    digest = _digest()
     with step("Finding mutants"):
         sources = find_mutants()
     numbers = {each: n for n, each in enumerate((m for s in sources.values() for m in s.mutants), start=1)}
     with step(f"Compiling {len(numbers)} mutants at once"):
         for refused in _compile(sources, numbers):
             del numbers[refused]
-    results = _Results(_digest())
+    results = _Results(digest)
     with step("Running the tests on the contracts as they are"):
         if killer := _killer(0, set(), ["--no-match-contract", "Invariants"]):
             raise TaskError(f"{killer} fails without any mutant.")

@@ -18,6 +18,7 @@ contract OpenMerkleLog is MerkleLog {
 }
 
 /// The check of a consistency proof by itself, for callers that have not looked at the sizes as ProvenanceLog does.
+/// Branches: MerkleLog.tree.
 contract MerkleLogTest is Test {
     OpenMerkleLog private _log = new OpenMerkleLog();
 

@@ -9,7 +9,7 @@ import {State} from "../../../contracts/types/State.sol";
 import {Test} from "./Test.sol";
 import {vm} from "./Vm.sol";
 
-/// Walks every pair of states: what the specification does not draw cannot happen.
+/// Walks every pair of states: what the specification does not draw cannot happen. Branches: ReceivablesLifecycle.tree.
 contract ReceivablesLifecycleTest is Test {
     using Lifecycle for Book;
 
