@@ -7,6 +7,7 @@ that turns into a write would fail at once, whatever the timeout says.
 """
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -157,6 +158,15 @@ class Database:
 def is_lost_race(error: DBAPIError) -> bool:
     """Whether another transaction wrote the same key a moment before; trying again finds what it wrote."""
     return getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION
+
+
+def is_away(error: DBAPIError) -> bool:
+    """Whether PostgreSQL could not be reached, or went away in the middle: it is starting, or was killed."""
+    if isinstance(error.orig, sqlite3.Error):
+        return False
+    state = getattr(error.orig, "sqlstate", None)  # class 57P: shut down, crashed, not yet there
+    unreached = isinstance(error, OperationalError) and state is None
+    return unreached or error.connection_invalidated or str(state).startswith(("08", "57P"))
 
 
 def is_lock_error(error: DBAPIError) -> bool:

@@ -96,6 +96,13 @@ class InvalidCursor(Problem):
     status, code = 400, "invalid-cursor"
 
 
+class DatabaseAway(Problem):
+    """The database cannot be reached, or went away in the middle of the request."""
+
+    status, code = 503, "database-away"
+    headers: ClassVar = {"Retry-After": "2"}
+
+
 class Busy(Problem):
     """A lock was not granted in time."""
 

@@ -222,6 +222,19 @@ async def test_alive_is_not_ready(database, contracts):
     assert newest() in checks["migrations"]["detail"]
 
 
+async def test_a_database_that_is_away_is_said_to_be_away(contracts):
+    """While it is killed and started again clients are told to come again, not that we made a mistake."""
+    away = Database("postgresql://nobody@127.0.0.1:9/none")
+    app = create_app(load({}), contracts, away)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        answer = await client.get("/v1/operations", headers={"Authorization": "Bearer ts_x"})
+    await away.close()
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert answer.json()["type"] == "urn:tallystick:problem:database-away"
+
+
 def test_settings_say_what_they_lack(tmp_path):
     from backend.chain.contracts import DeploymentError
     from backend.chain.contracts import load as load_contracts
