@@ -9,6 +9,7 @@ contract ran. The server copies bytes out of the file.
 import json
 import subprocess
 from collections.abc import Iterator
+from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,8 @@ class Chain:
     """
 
     def __init__(self, folder: Path, contracts: Contracts, invoices: int) -> None:
-        self.path = folder / f"chain-{invoices}.json"
+        spoken = sorted(each.hash for name in _NAMES for each in contracts[name].abi.events.values())
+        self.path = folder / f"chain-{invoices}-{sha256(b''.join(spoken)).hexdigest()[:8]}.json"
         self.contracts, self.invoices = contracts, invoices
         self.logs, self.blocks = 0, 0
         self._places: list[int] = [0, 0]
@@ -192,7 +194,7 @@ def terms(number: int) -> Terms:
 def _events(number: int) -> Iterator[tuple[str, dict[str, Any]]]:
     made = terms(number)
     key = made.id
-    yield "Issued", {"id": key, "supplier": made.supplier, "debtor": made.debtor, "terms": made.message()}
+    yield "Issued", {"id": key, **made.message()}
     yield "TransferSingle", _move(key, ZERO, made.supplier, made.amount)
     yield (
         "Confirmed",

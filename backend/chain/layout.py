@@ -1,6 +1,6 @@
 """Values that stand at fixed places, read straight from the bytes of a log.
 
-eth-abi reads every type and takes a third of a millisecond for an event. Most of our events hold static
+eth-abi reads every type and takes a sixth of a millisecond for an event. Most of our events hold static
 types only, whose places follow from the ABI alone; reading those takes some microseconds. What comes out,
 and what is refused, is the same (tests/backend/chain/test_layout.py compares).
 """
