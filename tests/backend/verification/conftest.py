@@ -189,8 +189,9 @@ def _store(made: Scene) -> None:
         ("status", 2), ("confirmedAt", now), ("dueEnd", int(terms["dueEnd"])), ("face", int(terms["amount"]))
     ):  # fmt: skip
         made.put(value, "_book", "states", made.key, member)
-    made.put(int(terms["amount"]), "_book", "holders", made.key, accounts["supplier"], "units")
+    made.put(accounts["supplier"], "_book", "mains", made.key, "account")
+    made.put(int(terms["amount"]), "_book", "mains", made.key, "units")
     fingerprint = bytes.fromhex(terms["fingerprint"][2:])
-    made.put(made.key, "_ids", accounts["debtor"], fingerprint, contract="Fingerprints")
+    made.put(made.key, "_slots", accounts["debtor"], fingerprint, "id", contract="Fingerprints")
     made.put(1, "_keys", int(terms["keySet"]), layout.LENGTH, contract="Fingerprints")
     made.put(vrf.public_key(w.VRF_SECRET), "_keys", int(terms["keySet"]), 0, contract="Fingerprints")
