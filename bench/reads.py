@@ -39,7 +39,7 @@ PROCESSES = 2
 
 _FILL = """
 CREATE TEMP TABLE people AS SELECT n, gen_random_uuid() AS party, gen_random_uuid() AS person,
-  '0x' || lpad(to_hex(n), 40, '0') AS account FROM generate_series(0, :people - 1) n;
+  '0x' || lpad(n::text, 40, '0') AS account FROM generate_series(0, :people - 1) n;
 INSERT INTO parties (id, ledger_id, country, tax_number, name, names, active, created_at)
   SELECT party, :ledger, 'DE', (100000000 + n)::text, 'Party ' || n, '[]', true, now() FROM people;
 INSERT INTO users (id, ledger_id, party_id, created_at, name, roles, active)
