@@ -196,7 +196,9 @@ class _Finder:
             self._add(node, f"{self._text(node)} → nothing", "", "Unless(#)")
 
     def _on_ExpressionStatement(self, node: Node, parent: Node) -> None:  # noqa: N802
-        pointed = _type(node["expression"]).endswith((" storage pointer", " calldata"))
+        expression = node["expression"]
+        assigned = _type(expression.get("leftHandSide", expression))
+        pointed = re.search(r" storage pointer\b| calldata\b", assigned) is not None
         if parent.get("nodeType") != "ForStatement" and not pointed:  # which the compiler wants assigned
             self._delete(node)
 

@@ -218,16 +218,7 @@ def _all_tests(mutant: Mutant) -> list[str]:
 
 
 def _first_failure(number: int, selection: list[str]) -> str:
-    command = [
-        str(native_binary("forge")),
-        "test",
-        "--fail-fast",
-        "-j",
-        "1",
-        "--fuzz-runs",
-        "24",
-        "--color=never",
-    ]
+    command = [str(native_binary("forge")), "test", "--fail-fast", "-j", "1", "--fuzz-runs", "24"]
     try:
         answer = subprocess.run(
             [*command, "--color=never", "--block-prevrandao", f"0x{number:064x}", *selection],
