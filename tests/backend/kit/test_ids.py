@@ -9,6 +9,12 @@ from backend.kit import ids
 from backend.kit.clock import now
 
 
+@pytest.fixture(autouse=True)
+def _sequence_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests set clocks forward, and ids never go back."""
+    monkeypatch.setattr(ids, "_sequence", ids._Sequence())
+
+
 def test_has_the_version_the_variant_and_the_time():
     before = time.time_ns() // 1_000_000
     made = ids.uuid7()
