@@ -70,7 +70,7 @@ async def test_claims_nobody_else_held_do_not_count(market):
     claim = await market.on_chain(supplier, debtor)
     key, face = claim["chain_id"], claim["terms"]["amount"]
     await market.transferred(key, supplier.account, bank.account, face)
-    await market.happened("Receivables", "Paid", id=key, interest=0, face=face, unpaid=0)
+    await market.happened("Receivables", "Paid", id=key, interest=0, face=face, unpaid=0, settled=True)
     await market.happened("Receivables", "Settled", id=key, when=datetime.now(UTC) + timedelta(days=90))
     async with market.world.database.reading() as session:
         found = await conduct.of_debtor(session, market.world.ledger_id, debtor.account)
