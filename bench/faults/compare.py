@@ -145,6 +145,8 @@ def _compare_operations(
     moved: Counter[int] = Counter()
     confirmed: Counter[str] = Counter()
     for name, args in events:
+        if _claim(args) in journal.others:
+            continue
         if name == "TransferSingle" and int(args["from"], 16) and int(args["to"], 16):
             moved[args["value"]] += 1
         if name == "Confirmed":
@@ -169,6 +171,12 @@ def _compare_operations(
     open_ = rows("SELECT count(*) FROM operations WHERE status = 'pending'")[0][0]
     if open_:
         found.differences.append(f"{open_} operations have not ended")
+
+
+def _claim(args: dict[str, Any]) -> str | None:
+    """The claim an event is about."""
+    named = args.get("id")
+    return f"0x{named:064x}" if isinstance(named, int) else named
 
 
 def _compare_claims(found: Comparison, rows: Rows, contract: Any, journal: Journal) -> None:

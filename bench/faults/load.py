@@ -110,6 +110,8 @@ class Journal:
     """Claim → `place` (its address in the API) and `key` (its id on the chain)."""
     stopped: set[str] = field(default_factory=set)
     """Transfers that were asked to be cancelled."""
+    others: list[str] = field(default_factory=list)
+    """Claims of the same ledger that are none of the campaign's."""
 
     def __post_init__(self) -> None:
         if self.file.exists():

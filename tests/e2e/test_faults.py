@@ -15,6 +15,12 @@ _SEED, _OPERATIONS, _FAULTS, _FINALITY = 1, 24, 12, 3
 
 
 @pytest.fixture
+def before(running: Running) -> list[str]:
+    """The claims that other tests brought."""
+    return [event["id"] for event in running.chain.events("Receivables", "Issued")]
+
+
+@pytest.fixture
 def hurt(running: Running, tmp_path: Path) -> Iterator[Ledger]:
     """The ledger of these tests, taken over to be hurt, and given back afterwards."""
     if running.network.program != "anvil" or running.network.block_seconds:
@@ -31,12 +37,13 @@ def hurt(running: Running, tmp_path: Path) -> Iterator[Ledger]:
 
 
 def test_through_a_dozen_faults_nothing_is_lost_and_nothing_happens_twice(
-    hurt: Ledger, tmp_path: Path
+    before: list[str], hurt: Ledger, tmp_path: Path
 ) -> None:
     state = State.load(tmp_path / "state.json", _SEED, _OPERATIONS, _FAULTS)
     parties = ledgers.parties_folder(hurt.network)
     said: list[str] = []
     campaign = Campaign(hurt, parties, state, said.append, finality=_FINALITY, clock_steps=(-2, 0, 2))
+    campaign.journal.others = before
     url = f"sqlite:///{hurt.network.folder / 'tallystick.sqlite'}"
 
     async def go() -> None:

@@ -184,6 +184,10 @@ def events_signed(evidence: Evidence, _policy: Policy) -> Finding:
     return passed("verify.events.signed", "/log/captures").by(Word.RECORDER)
 
 
+CLOCK_DRIFT = 120
+"""Seconds by which the log's clock may be ahead of the chain's: a block's time is that of its beginning."""
+
+
 @check("recorded-in-time", GROUP, goods=True)
 def recorded_in_time(evidence: Evidence, policy: Policy) -> Finding:
     """No event is older, by the log's clock, than a head that should have covered it."""
@@ -197,7 +201,7 @@ def recorded_in_time(evidence: Evidence, policy: Policy) -> Finding:
             return failed("verify.in-time.backdated", recorded.place, time=before[-1].time)
         if not covering or (not before and evidence.log.history != bytes(32)):
             return cannot_tell("verify.in-time.heads-missing", "/log/heads")
-        if received > covering[0].time:
+        if received > covering[0].time + CLOCK_DRIFT:
             return failed("verify.in-time.future", recorded.place)
         if covering[0].time - received > policy.anchor_delay:
             return failed("verify.in-time.late", recorded.place, hours=policy.anchor_delay // 3600)
