@@ -14,6 +14,8 @@ from decimal import Decimal, InvalidOperation
 from backend.kit.canonical import Json, Number
 
 DIGITAL_LINK = "https://id.gs1.org"
+LONGEST = 400
+"""Characters; a longer identifier is no GS1 key, and is not searched for one."""
 QUANTITY_LISTS = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
 
 _ITEM_LISTS = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
@@ -57,12 +59,10 @@ class EventView:
 
 
 def view(event: Mapping[str, Json]) -> EventView:
-    """The view of an event that its recorder's repository found valid. ValueError where it is not."""
-    items = [
-        str(epc)
-        for name in ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
-        for epc in _list(event, name)
-    ]
+    """The view of an event that its recorder's repository found valid. ValueError where it is not.
+
+    A quantity that is not stated, or is no amount of anything, is not counted.
+    """
     parent = event.get("parentID")
     classes = [quantity for name in QUANTITY_LISTS for quantity in _list(event, name)]
     where = event.get("bizLocation")
@@ -73,17 +73,27 @@ def view(event: Mapping[str, Json]) -> EventView:
         step=short(event.get("bizStep")),
         disposition=short(event.get("disposition")),
         time=_seconds(event.get("eventTime")),
-        transactions=frozenset(
-            (short(item.get("type")), str(item.get("bizTransaction")))
-            for item in _list(event, "bizTransactionList")
-            if isinstance(item, Mapping)
-        ),
-        items=frozenset(canonical(item) for item in items),
+        transactions=transactions(event),
+        items=items(event),
         parent=canonical(str(parent)) if parent else None,
-        quantities=tuple(_quantity(item) for item in classes),
+        quantities=tuple(each for item in classes if (each := _quantity(item)) is not None),
         location=str(where.get("id")) if isinstance(where, Mapping) else None,
         is_error="errorDeclaration" in event,
         temperatures=tuple(_temperatures(event)),
+    )
+
+
+def items(event: Mapping[str, Json]) -> frozenset[str]:
+    """The serialised items and logistic units an event names, without the parent. Takes any JSON."""
+    return frozenset(canonical(str(epc)) for name in _ITEM_LISTS for epc in _list(event, name))
+
+
+def transactions(event: Mapping[str, Json]) -> frozenset[tuple[str, str]]:
+    """(type, id) of the business transactions an event names. Takes any JSON."""
+    return frozenset(
+        (short(item.get("type")), str(item.get("bizTransaction")))
+        for item in _list(event, "bizTransactionList")
+        if isinstance(item, Mapping)
     )
 
 
@@ -97,6 +107,8 @@ def short(name: Json) -> str:
 
 def canonical(identifier: str) -> str:
     """The canonical GS1 Digital Link of a GTIN (with lot or serial) or SSCC; other identifiers unchanged."""
+    if len(identifier) > LONGEST:
+        return identifier
     if match := _URN.fullmatch(identifier):
         return _from_urn(match[1], match[2], match[3], match[4]) or identifier
     if match := _LINK.fullmatch(identifier):
@@ -129,15 +141,16 @@ def _from_urn(scheme: str, company: str, reference: str, rest: str | None) -> st
     return f"{link}/{'10' if scheme == 'lgtin' else '21'}/{rest}"
 
 
-def _quantity(item: Json) -> Quantity:
-    if not isinstance(item, Mapping):
-        raise ValueError("a quantity is an object")
+def _quantity(item: Json) -> Quantity | None:
+    if not isinstance(item, Mapping) or "quantity" not in item:
+        return None
     unit = item.get("uom")
-    return Quantity(
-        item=item_class(canonical(str(item.get("epcClass")))),
-        amount=decimal(item.get("quantity")),
-        unit=str(unit) if unit else None,
-    )
+    try:
+        amount = decimal(item.get("quantity"))
+    except ValueError:
+        return None
+    name = item_class(canonical(str(item.get("epcClass"))))
+    return Quantity(name, amount, str(unit) if unit else None)
 
 
 def decimal(value: Json) -> Decimal:
@@ -160,8 +173,18 @@ def _temperatures(event: Mapping[str, Json]) -> list[Decimal]:
                 scale = {"CEL": Decimal(0), "KEL": Decimal("-273.15")}.get(str(report.get("uom")))
                 names = [name for name in ("value", "minValue", "maxValue") if name in report]
                 if scale is not None:
-                    found += [decimal(report[name]) + scale for name in names]
+                    found += [_reading(report[name]) + scale for name in names]
     return found
+
+
+def _reading(value: Json) -> Decimal:
+    """What a sensor says, however absurd: it is compared with limits and never added up."""
+    text = value.text if isinstance(value, Number) else str(value)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return Decimal("Infinity")
+    return Decimal("Infinity") if number.is_nan() else number
 
 
 def _seconds(time: Json) -> int:

@@ -55,14 +55,17 @@ def key(secret: bytes, identifier: Identifier) -> bytes:
 def identifiers(event: Mapping[str, Json]) -> frozenset[Identifier]:
     """Everything an event counts for in the map: its id, its items and classes, its business transactions.
 
-    An error declaration has the eventID of what it declares wrong, so it counts there too.
+    An error declaration has the eventID of what it declares wrong, so it counts there too. Takes any JSON:
+    what one party could record must never keep the map of all from being made.
     """
-    seen = epcis.view(event)
-    found = {Identifier("item", item) for item in (*seen.items, seen.parent) if item}
+    parent, event_id = event.get("parentID"), event.get("eventID")
+    found = {Identifier("item", item) for item in epcis.items(event)}
     found |= {Identifier("class", epcis.canonical(name)) for name in _classes(event)}
-    found |= {Identifier(f"bt-{kind}" if kind else "bt", value) for kind, value in seen.transactions}
-    if seen.event_id:
-        found.add(Identifier("event", seen.event_id))
+    found |= {Identifier(f"bt-{kind}" if kind else "bt", value) for kind, value in epcis.transactions(event)}
+    if parent:
+        found.add(Identifier("item", epcis.canonical(str(parent))))
+    if event_id:
+        found.add(Identifier("event", str(event_id)))
     return frozenset(found)
 
 

@@ -15,7 +15,7 @@ from backend.verifier import logmap
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER, peaks BLOB,
-                                  log_id BLOB, map_root BLOB);
+                                  log_id BLOB, map_root BLOB, secret BLOB);
 CREATE TABLE IF NOT EXISTS heads (size INTEGER PRIMARY KEY, log_root BLOB);
 CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS nodes (hash BLOB PRIMARY KEY, left BLOB, right BLOB) WITHOUT ROWID;
@@ -37,11 +37,13 @@ class Memory:
         self._file.close()
 
     def _recall(self) -> None:
-        row = self._file.execute("SELECT size, peaks, log_id, map_root FROM state").fetchone()
+        row = self._file.execute("SELECT size, peaks, log_id, map_root, secret FROM state").fetchone()
         self.size: int
         self.log_id: bytes
         self.map_root: bytes
-        self.size, peaks, self.log_id, self.map_root = row or (0, b"", b"", sparse.EMPTY)
+        self.secret: bytes
+        """What keys the map. Another one would make anything look absent."""
+        self.size, peaks, self.log_id, self.map_root, self.secret = row or (0, b"", b"", sparse.EMPTY, b"")
         self._peaks = [peaks[place : place + 32] for place in range(0, len(peaks), 32)]
         self.grew = False
 
@@ -88,8 +90,8 @@ class Memory:
     def grow(self, frontier: merkle.Frontier, log_root: bytes) -> None:
         """Remembers a head that was found good, and the tree's edge there."""
         self.size, self._peaks, self.grew = frontier.size, list(frontier.peaks), True
-        state = (self.size, b"".join(self._peaks), self.log_id, self.map_root)
-        self._file.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?)", state)
+        state = (self.size, b"".join(self._peaks), self.log_id, self.map_root, self.secret)
+        self._file.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?)", state)
         self._file.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (self.size, log_root))
 
 

@@ -84,6 +84,9 @@ def _catch_up(source: Source, memory: Memory, head: ChainHead) -> None:
     frontier = memory.frontier()
     for page in _pages(source, frontier.size, head.size):
         secret = _raw(page["map_secret"])
+        memory.secret = memory.secret or secret
+        if secret != memory.secret:
+            raise Disagreement("the log shows another secret of its map than before", {"head": _shown(head)})
         mentions: dict[bytes, list[tuple[int, bytes]]] = {}
         for entry in page["entries"][: head.size - frontier.size]:
             for identifier, place in _take(frontier, secret, entry, memory):

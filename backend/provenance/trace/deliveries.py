@@ -51,26 +51,42 @@ def moved(
 ) -> list[Moved]:
     """What was shipped, received by one of `receivers`, and sent back, cumulative over partial deliveries.
 
-    Events declared wrong do not count. The same article on several lines is shared out in their order.
+    Events declared wrong by their recorder do not count, and one that its recorder brought twice, signed and
+    unsigned or under two keys, counts once. Arriving, receiving and accepting the same goods is one receipt,
+    so the steps are not added up. The same article on several lines is shared out in their order.
     """
     linked = {event.row.sequence: event for event in events}
-    standing = effective(Placed(sequence, each.event) for sequence, each in sorted(linked.items()))
-    shipped: list[Portion] = []
-    received: list[Portion] = []
-    returned: list[Portion] = []
-    for placed in standing:
+    placed_events = (Placed(sequence, each.event, each.recorder) for sequence, each in sorted(linked.items()))
+    steps: dict[str, dict[str, list[Portion]]] = {"out": {}, "in": {}, "back": {}}
+    seen: set[tuple[UUID, str]] = set()
+    for placed in effective(placed_events):
+        row, recorder = linked[placed.sequence].row, linked[placed.sequence].recorder
+        if (recorder, row.cbv_hash) in seen:
+            continue
+        seen.add((recorder, row.cbv_hash))
         body = placed.body
         parts = portions(placed.event, "childEPCs" if "childEPCs" in body else "epcList")
         step = str(body.get("bizStep", "")).rpartition("-")[2]
         back = str(body.get("disposition", "")).rpartition("-")[2] in _RETURNED
-        if back:
-            returned += parts if step in _OUT or step in _IN else []
-        elif step in _OUT:
-            shipped += parts
-        elif step in _IN and linked[placed.sequence].recorder in receivers:
-            received += parts
-    sums = [_shared(lines, parts) for parts in (shipped, received, returned)]
+        if back and (step in _OUT or step in _IN):
+            steps["back"].setdefault(f"{recorder} {step}", []).extend(parts)
+        elif not back and step in _OUT:
+            steps["out"].setdefault(step, []).extend(parts)
+        elif not back and step in _IN and recorder in receivers:
+            steps["in"].setdefault(step, []).extend(parts)
+    sums = [_most(lines, list(by_step.values())) for by_step in steps.values()]
     return [Moved(line, *(amounts[line.number] for amounts in sums)) for line in lines]
+
+
+def _most(lines: Sequence[Line], steps: Sequence[Sequence[Portion]]) -> Mapping[str, Decimal | None]:
+    """For each line the largest amount of any step; None where one cannot be told."""
+    told = [_shared(lines, parts) for parts in steps] or [_shared(lines, [])]
+    found: dict[str, Decimal | None] = {}
+    for line in lines:
+        amounts = [each[line.number] for each in told]
+        known = [amount for amount in amounts if amount is not None]
+        found[line.number] = max(known) if len(known) == len(amounts) else None
+    return found
 
 
 def _shared(lines: Sequence[Line], parts: Sequence[Portion]) -> Mapping[str, Decimal | None]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from uuid import UUID
 
 from backend.provenance.epcis.document import Event
 from backend.provenance.epcis.hashing import utc_milliseconds
@@ -58,6 +59,8 @@ class Placed:
 
     sequence: int
     event: Event
+    recorder: UUID | None = None
+    """The party whose word it is."""
 
     @property
     def body(self) -> Object:
@@ -153,17 +156,18 @@ def _edges_of(placed: Placed) -> Iterator[Edge]:
 def effective(events: Iterable[Placed]) -> list[Placed]:
     """The events that stand: those declared wrong, and their declarations, left out.
 
-    A declaration repeats its event, so it has the same eventID or, where there is none, the same CBV hash.
+    A declaration repeats its event, so it has the same eventID or, where there is none, the same CBV hash;
+    and only whoever recorded an event can declare it wrong.
     """
     ordered = list(events)
-    wrong = {_name(placed.event) for placed in ordered if "errorDeclaration" in placed.body}
+    wrong = {_name(placed) for placed in ordered if "errorDeclaration" in placed.body}
     if not wrong:
         return ordered
-    return [placed for placed in ordered if _name(placed.event) not in wrong]
+    return [placed for placed in ordered if _name(placed) not in wrong]
 
 
-def _name(event: Event) -> str:
-    return str(event.body.get("eventID") or event.cbv_hash())
+def _name(placed: Placed) -> tuple[UUID | None, str]:
+    return placed.recorder, str(placed.body.get("eventID") or placed.event.cbv_hash())
 
 
 @dataclass(slots=True)

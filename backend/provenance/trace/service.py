@@ -183,7 +183,7 @@ async def _under(
             )
             for row in await session.scalars(statement):
                 if row.body is not None:
-                    seen[row.sequence] = Placed(row.sequence, event_of(row))
+                    seen[row.sequence] = Placed(row.sequence, event_of(row), row.party_id)
     return [seen[sequence] for sequence in sorted(found & seen.keys())]
 
 

@@ -1,5 +1,6 @@
 """The log: what it proves, how its heads go to the chain, and what a lying operator cannot do."""
 
+import time
 from contextlib import closing
 from dataclasses import asdict, replace
 from datetime import timedelta
@@ -230,6 +231,34 @@ async def test_the_size_on_the_chain_does_not_show_how_much_is_recorded(
     leaf = merkle.leaf_hash(raw(proof["leaf"]))
     path = [raw(node) for node in proof["audit_path"]]
     assert merkle.verify_inclusion(leaf, 16, 24, path, raw(proof["head"]["log_root"]))
+
+
+ODD = {
+    "no quantity": {"quantityList": [{"epcClass": "https://id.gs1.org/01/04012345000016/10/L"}]},
+    "a quantity beyond sense": {
+        "quantityList": [{"epcClass": "https://id.gs1.org/01/04012345000016/10/L", "quantity": 1e31}]
+    },
+    "a temperature beyond sense": {
+        "sensorElementList": [{"sensorReport": [{"type": "Temperature", "value": 1e40, "uom": "CEL"}]}]
+    },
+    "an identifier that is searched for long": {
+        "epcList": ["https://a" + "/01/04012345000016" * 20_000 + "?"]
+    },
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_no_event_keeps_the_log_from_being_anchored(buyer: Recorder, chain: Chain, odd: str) -> None:
+    await buyer.capture(receipts(1))
+    taken = await buyer.capture(document({**RECEIPT, **ODD[odd]}))
+    begun = time.process_time()
+
+    args = await chain.anchor()
+
+    assert args["size"] == 1 + taken.json()["captured"] == 2
+    assert time.process_time() - begun < 3
+    forgotten = await buyer.user.client.delete("/v1/log/events/1/body")
+    assert forgotten.status_code == 204
 
 
 async def test_nothing_hides_behind_a_leaf_that_records_nothing(

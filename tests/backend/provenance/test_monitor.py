@@ -164,6 +164,21 @@ async def test_a_map_that_leaves_something_out_is_found_out(
         follow(shown, node, Memory(tmp_path))
 
 
+async def test_another_secret_of_the_map_is_found_out(
+    buyer: Recorder, auditor: Any, chain: Chain, tmp_path: Path
+) -> None:
+    await buyer.capture(receipts(2))
+    shown, node = await look(auditor, chain)
+    with closing(Memory(tmp_path)) as memory:
+        follow(shown, node, memory)
+    await buyer.capture(receipts(2, 2))
+    shown, node = await look(auditor, chain)
+    shown.page["map_secret"] = "0x" + "13" * 32
+
+    with closing(Memory(tmp_path)) as memory, pytest.raises(Disagreement, match="another secret"):
+        follow(shown, node, memory)
+
+
 async def test_a_leaf_that_waits_longer_than_promised_is_found_out(
     buyer: Recorder, auditor: Any, chain: Chain, log: Any, tmp_path: Path
 ) -> None:

@@ -322,6 +322,38 @@ async def test_returns_and_corrections_reduce_what_was_received(
     assert line.covers(Decimal(0)) is False
 
 
+async def test_only_whoever_recorded_an_event_declares_it_wrong(
+    seller: Recorder, buyer: Recorder, stranger: Recorder, database: Database, world: Any
+) -> None:
+    """The seller unmakes neither the buyer's return, nor a stranger the buyer's receipt."""
+    declaration = {"declarationTime": "2026-03-09T00:00:00Z", "reason": "incorrect_data"}
+    receipt = step("receiving", 40, eventID="urn:uuid:received")
+    back = step("receiving", 40, disposition="returned", eventID="urn:uuid:returned")
+    await buyer.capture(document(receipt, back))
+    await seller.capture(document(back | {"errorDeclaration": declaration}))
+    await stranger.capture(document(receipt | {"errorDeclaration": declaration}))
+
+    (line,) = await compare(database, seller, buyer, world)
+
+    assert (line.received, line.returned, line.covers(Decimal(0))) == (40, 40, False)
+
+
+async def test_one_delivery_is_not_several_because_it_is_told_of_several_times(
+    seller: Recorder, buyer: Recorder, stranger: Recorder, database: Database, world: Any
+) -> None:
+    for name in ("arriving", "receiving", "accepting"):
+        await buyer.capture(document(step(name, 40)))
+    await buyer.capture(document(step("receiving", 40)), signed=False)
+    await grant(world, buyer.account, stranger.key)
+    second_key = Recorder(buyer.user, buyer.account, stranger.key, buyer.log)
+    again = await second_key.capture(document(step("receiving", 40)))
+
+    (line,) = await compare(database, seller, buyer, world)
+
+    assert again.json()["captured"] == 1, "another key's word is another leaf"
+    assert line.received == 40
+
+
 async def test_a_quantity_in_another_kind_of_unit_cannot_be_told(
     seller: Recorder, buyer: Recorder, database: Database, world: Any
 ) -> None:
