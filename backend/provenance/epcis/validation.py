@@ -1,6 +1,7 @@
 """Is this a valid EPCIS 2.0 document? Every refusal says what is wrong, where, and what is expected."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from functools import cache
 from typing import Any, Final
 
@@ -149,7 +150,7 @@ def _rule_faults(event: Event, *, strict: bool) -> Iterator[Fault]:
             if isinstance(entry, str):
                 yield from _context_faults(entry, f"{pointer}/@context")
     for name in ("eventTime", "recordTime"):
-        if name in body and utc_milliseconds(body[name]) is None:
+        if name in body and (utc_milliseconds(body[name]) is None or not _is_moment(body[name])):
             yield Fault(
                 f"{pointer}/{name}", "format", f"{body[name][:40]!r} is no date and time of the calendar"
             )
@@ -158,6 +159,15 @@ def _rule_faults(event: Event, *, strict: bool) -> Iterator[Fault]:
     if strict:
         yield from _reading_faults(body, pointer)
         yield from _key_faults(body, pointer)
+
+
+def _is_moment(written: str) -> bool:
+    """Whether a clock of 60 seconds a minute shows it: a leap second has no place in what is stored."""
+    try:
+        datetime.fromisoformat(written)
+    except ValueError:
+        return False
+    return True
 
 
 def _repeated_epcs(event: Event) -> Iterator[Fault]:

@@ -15,7 +15,7 @@ _HEIGHT: Final = 8
 
 TileId: TypeAlias = tuple[int, int]
 
-_PATH: Final = re.compile(r"(?:x\d{3}/)*\d{3}(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
+_PATH: Final = re.compile(r"(?:x\d{3}/){0,5}\d{3}(?:\.p/([1-9]\d{0,2}))?", re.ASCII)
 
 
 def path_of(index: int, width: int = WIDTH) -> str:

@@ -228,6 +228,15 @@ async def test_what_is_no_document_is_refused(
     assert await count(database, CaptureJob) == 0
 
 
+async def test_a_leap_second_is_refused_with_a_sentence(buyer: Recorder, database: Database) -> None:
+    answer = await buyer.capture(document({**RECEIPT, "eventTime": "2026-06-30T23:59:60Z"}))
+
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, answer.json()["success"]) == (202, False)
+    assert error["errors"][0]["pointer"].endswith("/eventTime")
+    assert await count(database, RecordedEvent) == 0
+
+
 async def test_an_event_delivered_twice_is_recorded_once(buyer: Recorder, database: Database) -> None:
     await buyer.capture(document(RECEIPT))
     turned = document(dict(reversed(RECEIPT.items())))

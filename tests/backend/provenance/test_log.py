@@ -190,7 +190,16 @@ async def test_tiles_are_served(buyer: Recorder, database: Database) -> None:
 
     assert tile.content == b"".join(await leaves_of(database))
     assert (await buyer.user.get("/v1/log/tile/0/000.p/2")).content == tile.content[:64]
-    for none in ("0/000", "0/000.p/4", "1/000", "0/0", "0/x000/000", "0/000.p/256", "0/../checkpoint"):
+    for none in (
+        "0/000",
+        "0/000.p/4",
+        "1/000",
+        "0/0",
+        "0/x000/000",
+        "0/000.p/256",
+        "0/../checkpoint",
+        "0/" + "x999/" * 6 + "999",
+    ):
         assert (await buyer.user.get(f"/v1/log/tile/{none}")).status_code == 404, none
 
 
