@@ -44,7 +44,7 @@ async def appended(bench: Bench, batch: int) -> float:
     """Leaves a second, each batch committed before the next."""
     async with bench.database.reading() as session:
         size = (await session.get_one(LogState, bench.ledger)).size
-        model = decode((await events.entries(session, bench.ledger, 0, 1))[0][0])
+        model = decode((await events.entries(session, bench.ledger, 0, 1))[0].leaf)
     start = time.perf_counter()
     for first in range(size, size + APPENDED, batch):
         leaves = [

@@ -1,7 +1,8 @@
 """All SQL of recorded events, their index and their readers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, bindparam, delete, select
@@ -48,6 +49,16 @@ async def sequences_under(
     given = {"ledger_id": ledger_id, "names": list(names), "values": list(values), "most": most + 1}
     found = (await session.scalars(_UNDER, given)).all()
     return None if len(found) > most else found
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What stands at a place of the log: the leaf, and unless it was erased the event and its salts."""
+
+    leaf: bytes
+    body: str | None = None
+    context: list[Any] | None = None
+    salts: bytes | None = None
 
 
 async def known_identities(session: AsyncSession, ledger_id: UUID, identities: Iterable[str]) -> set[str]:
@@ -182,15 +193,14 @@ async def document_is_needed(session: AsyncSession, row: RecordedEvent) -> bool:
     return await session.scalar(statement.limit(1)) is not None
 
 
-async def entries(
-    session: AsyncSession, ledger_id: UUID, start: int, end: int
-) -> Mapping[int, tuple[bytes, str | None]]:
-    """Place in the log, `start` up to before `end` → leaf and body of its event, whoever may read them."""
+async def entries(session: AsyncSession, ledger_id: UUID, start: int, end: int) -> Mapping[int, Entry]:
+    """Place in the log, `start` up to before `end` → what stands there, whoever may read it."""
+    kept = (RecordedEvent.leaf, RecordedEvent.body, RecordedEvent.context, RecordedEvent.salts)
     rows = await session.execute(
-        select(RecordedEvent.sequence, RecordedEvent.leaf, RecordedEvent.body).where(
+        select(RecordedEvent.sequence, *kept).where(
             RecordedEvent.ledger_id == ledger_id,
             RecordedEvent.sequence >= start,
             RecordedEvent.sequence < end,
         )
     )
-    return {sequence: (leaf, body) for sequence, leaf, body in rows}
+    return {sequence: Entry(*rest) for sequence, *rest in rows}

@@ -89,6 +89,8 @@ class EntryView(View):
     sequence: int
     leaf: str
     event: str | None = Field(description="The event in the JSON binding, numbers as written.")
+    context: list[Any] | None = Field(description="The JSON-LD context its names are read in.")
+    salts: str | None = Field(description="One of 32 bytes for each field, in the order of their names.")
 
 
 class EntriesView(View):
@@ -245,8 +247,14 @@ async def entries(
     shown = await service.entries(session, state, start, min(start + limit, state.size))
     return EntriesView(
         entries=[
-            EntryView(sequence=sequence, leaf=_hex(leaf), event=body)
-            for sequence, (leaf, body) in enumerate(shown, start)
+            EntryView(
+                sequence=sequence,
+                leaf=_hex(entry.leaf),
+                event=entry.body,
+                context=entry.context if entry.body is not None else None,
+                salts=_hex(entry.salts) if entry.salts is not None else None,
+            )
+            for sequence, entry in enumerate(shown, start)
         ],
         map_secret=state.map_secret,
         map_size=state.map_size,

@@ -13,8 +13,10 @@ from typing import Any, Final, Protocol
 
 from backend.kit import merkle
 from backend.kit.canonical import parse
+from backend.provenance.epcis.values import loads
 from backend.provenance.log.memory import Memory
 from backend.provenance.log.notes import NoteError, Signer, cosigned_at, open_note, read_checkpoint
+from backend.provenance.preparing import fields_of
 from backend.verifier import logmap
 from backend.verifier.leaf import FILLER, Leaf, LeafError, decode, filler
 
@@ -174,9 +176,23 @@ def _take(
             f"event {leaf.sequence} was erased before this monitor saw it, so the map cannot be recomputed",
             {"entry": dict(entry)},
         )
+    _require_committed(leaf, entry)
     event = parse(entry["event"])
     found = logmap.identifiers(event) if isinstance(event, Mapping) else frozenset()
     return [(identifier, (leaf.sequence, hashed)) for identifier in found]
+
+
+def _require_committed(leaf: Leaf, entry: Mapping[str, Any]) -> None:
+    """The event shown is the one the leaf commits to, field for field; else the map could tell of another."""
+    try:
+        fields = fields_of(loads(entry["event"]), entry["context"], _raw(entry["salts"]))
+        agrees = fields.root() == leaf.fields_root
+    except (KeyError, TypeError, ValueError, AttributeError):
+        agrees = False
+    if not agrees:
+        raise Disagreement(
+            f"event {leaf.sequence} as it is shown is not what its leaf commits to", {"entry": dict(entry)}
+        )
 
 
 def _decoded(encoded: bytes, entry: Mapping[str, Any]) -> Leaf:

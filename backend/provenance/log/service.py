@@ -55,12 +55,10 @@ def filler_at(state: LogState, sequence: int) -> bytes:
     return filler(bytes.fromhex(state.map_secret[2:]), bytes.fromhex(state.log_id[2:]), sequence)
 
 
-async def entries(
-    session: AsyncSession, state: LogState, start: int, end: int
-) -> list[tuple[bytes, str | None]]:
-    """Leaf and event of each place from `start` up to before `end`, whoever may read them."""
+async def entries(session: AsyncSession, state: LogState, start: int, end: int) -> list[events.Entry]:
+    """What stands at each place from `start` up to before `end`, whoever may read it."""
     recorded = await events.entries(session, state.ledger_id, start, end)
-    return [recorded.get(place) or (filler_at(state, place), None) for place in range(start, end)]
+    return [recorded.get(place) or events.Entry(filler_at(state, place)) for place in range(start, end)]
 
 
 async def _extend(session: AsyncSession, state: LogState, hashes: list[bytes]) -> None:

@@ -58,7 +58,7 @@ async def entry_bundle(path: TilePath, session: Session, caller: CurrentCaller) 
     start = index * tiles.WIDTH
     if state is None or state.size < start + width:
         raise NotInTree(reason=f"the log has no {width} leaves in tile {index}")
-    leaves = [leaf for leaf, _ in await service.entries(session, state, start, start + width)]
+    leaves = [entry.leaf for entry in await service.entries(session, state, start, start + width)]
     return _tile(b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves))
 
 

@@ -108,6 +108,13 @@ LIES = {
     "a leaf altered": lambda page: page["entries"][1].update(
         leaf=page["entries"][1]["leaf"][:-2] + ("00" if page["entries"][1]["leaf"][-2:] != "00" else "11")
     ),
+    "a body that has nothing of what the leaf commits to": lambda page: page["entries"][1].update(
+        event='{"eventTime":"2026-03-02T09:30:00Z"}'
+    ),
+    "an event with the salts of another": lambda page: page["entries"][1].update(
+        event=page["entries"][0]["event"], salts=page["entries"][0]["salts"]
+    ),
+    "an event without its salts": lambda page: page["entries"][1].update(salts=None),
     "an event shown that the map does not tell of": lambda page: page["entries"][1].update(
         event=page["entries"][1]["event"].replace("/21/1", "/21/77")
     ),
