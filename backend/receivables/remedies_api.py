@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Depends, Path, Request
 from pydantic import Field, StrictBool, StrictInt
 
 from backend.chain.api import ActionView, action_view
 from backend.kit.web import Route, audit_subject
 from backend.receivables import reading, remedies
 from backend.receivables.api import AccountBody, Body, CurrentDesk
-from backend.receivables.repository import Note
+from backend.receivables.repository import Note, ReceivableRecord
 from backend.receivables.views import ACCOUNT, HASH, AddressText, View
 
 router = APIRouter(prefix="/v1/receivables/{receivable_id}", route_class=Route, tags=["remedies"])
@@ -90,94 +90,86 @@ def _view(note: Note) -> NoteView:
     )
 
 
+async def _debtors(receivable_id: UUID, request: Request, desk: CurrentDesk) -> ReceivableRecord:
+    audit_subject(request, f"receivable:{receivable_id}")
+    return await reading.own(desk, receivable_id, side="debtor")
+
+
+async def _suppliers(receivable_id: UUID, request: Request, desk: CurrentDesk) -> ReceivableRecord:
+    audit_subject(request, f"receivable:{receivable_id}")
+    return await reading.own(desk, receivable_id, side="supplier")
+
+
+async def _seen(receivable_id: UUID, request: Request, desk: CurrentDesk) -> ReceivableRecord:
+    audit_subject(request, f"receivable:{receivable_id}")
+    return await reading.get(desk.session, desk.caller, receivable_id)
+
+
+OfDebtor = Annotated[ReceivableRecord, Depends(_debtors)]
+OfSupplier = Annotated[ReceivableRecord, Depends(_suppliers)]
+Seen = Annotated[ReceivableRecord, Depends(_seen)]
+
+
 @router.post("/disputes", status_code=201, summary="Dispute an amount")
-async def dispute(receivable_id: UUID, body: DisputeBody, request: Request, desk: CurrentDesk) -> ActionView:
+async def dispute(record: OfDebtor, body: DisputeBody, desk: CurrentDesk) -> ActionView:
     """What the debtor signs: an amount of the supplier's units is set apart until the dispute ends."""
-    record = await reading.own(desk, receivable_id, side="debtor")
-    audit_subject(request, f"receivable:{record.id}")
     return action_view(await remedies.dispute(desk, record, body.amount, body.reason))
 
 
 @router.post("/disputes/{lot}/end", status_code=201, summary="Give a dispute up")
-async def end_dispute(receivable_id: UUID, lot: Lot, request: Request, desk: CurrentDesk) -> ActionView:
+async def end_dispute(record: OfDebtor, lot: Lot, desk: CurrentDesk) -> ActionView:
     """What the debtor signs: the lot stays apart, can be paid, cannot be passed on."""
-    record = await reading.own(desk, receivable_id, side="debtor")
-    audit_subject(request, f"receivable:{record.id}")
     return action_view(await remedies.end_dispute(desk, record, lot))
 
 
 @router.post("/credit-notes", status_code=201, summary="Give a credit note")
-async def credit(
-    receivable_id: UUID, body: CreditNoteBody, request: Request, desk: CurrentDesk
-) -> ActionView:
+async def credit(record: OfSupplier, body: CreditNoteBody, desk: CurrentDesk) -> ActionView:
     """What the supplier signs. Its own units go first; what is left waits for other holders' consent."""
-    record = await reading.own(desk, receivable_id, side="supplier")
-    audit_subject(request, f"receivable:{record.id}")
     return action_view(await remedies.credit(desk, record, body.amount, body.number, body.lot))
 
 
 @router.post("/credit-notes/{note}/consents", status_code=201, summary="Consent to a credit note")
 async def consent_to_credit(
-    receivable_id: UUID,
+    record: Seen,
     note: Annotated[str, Path(pattern="^0x[0-9a-f]{64}$", examples=[HASH])],
     body: ConsentBody,
-    request: Request,
     desk: CurrentDesk,
 ) -> ActionView:
     """What a holder signs to give up units of its own for a credit note; nobody's else are touched."""
-    record = await reading.get(desk.session, desk.caller, receivable_id)
-    audit_subject(request, f"receivable:{record.id}")
     holder = await reading.account(desk, body.account)
     return action_view(await remedies.consent_to_credit(desk, record, holder, note, body.amount))
 
 
 @router.post("/outside-payments", status_code=201, summary="Say that you were paid outside")
-async def close_outside(
-    receivable_id: UUID, body: OutsideBody, request: Request, desk: CurrentDesk
-) -> ActionView:
+async def close_outside(record: Seen, body: OutsideBody, desk: CurrentDesk) -> ActionView:
     """What a holder signs: units of its own are closed against money that reached it elsewhere."""
-    record = await reading.get(desk.session, desk.caller, receivable_id)
-    audit_subject(request, f"receivable:{record.id}")
     holder = await reading.account(desk, body.account)
     return action_view(await remedies.close_outside(desk, record, holder, body.amount, body.reference))
 
 
 @router.post("/interest-waivers", status_code=201, summary="Give late interest back")
-async def waive_interest(
-    receivable_id: UUID, body: WaiverBody, request: Request, desk: CurrentDesk
-) -> ActionView:
+async def waive_interest(record: Seen, body: WaiverBody, desk: CurrentDesk) -> ActionView:
     """What a holder signs; its share of late interest goes to the debtor at redemption."""
-    record = await reading.get(desk.session, desk.caller, receivable_id)
-    audit_subject(request, f"receivable:{record.id}")
     holder = await reading.account(desk, body.account)
     return action_view(await remedies.waive_interest(desk, record, holder, waived=body.waived))
 
 
 @router.post("/write-offs", status_code=201, summary="Write units off")
-async def write_off(
-    receivable_id: UUID, body: AccountBody, request: Request, desk: CurrentDesk
-) -> ActionView:
+async def write_off(record: Seen, body: AccountBody, desk: CurrentDesk) -> ActionView:
     """What a holder signs after default. It gives nothing up: what is recovered is still its own."""
-    record = await reading.get(desk.session, desk.caller, receivable_id)
-    audit_subject(request, f"receivable:{record.id}")
     holder = await reading.account(desk, body.account)
     return action_view(await remedies.write_off(desk, record, holder))
 
 
 @router.post("/receipts", status_code=201, summary="Consent to receiving units once")
-async def allow_receipt(
-    receivable_id: UUID, body: ReceiptBody, request: Request, desk: CurrentDesk
-) -> ActionView:
+async def allow_receipt(record: Seen, body: ReceiptBody, desk: CurrentDesk) -> ActionView:
     """What an account signs that takes claims only when asked."""
-    record = await reading.get(desk.session, desk.caller, receivable_id)
-    audit_subject(request, f"receivable:{record.id}")
     taker = await reading.account(desk, body.account)
     return action_view(await remedies.allow_receipt(desk, record, taker, body.units))
 
 
 @router.get("/notes", summary="Read what was said")
-async def list_notes(receivable_id: UUID, desk: CurrentDesk) -> list[NoteView]:
+async def list_notes(record: Seen, desk: CurrentDesk) -> list[NoteView]:
     """Reasons of disputes, numbers of credit notes, references of payments outside: what the hashes on the
     chain stand for."""
-    record = await reading.get(desk.session, desk.caller, receivable_id)
     return [_view(each) for each in await remedies.notes(desk, record)]
