@@ -1,10 +1,12 @@
 """Measures the provenance log at a million events: `python -m bench.log [postgresql://…] [events]`.
 
-Fills a schema of its own, dropped at the end, and prints one line a figure, first how busy the machine was.
+Fills a schema of its own, dropped at the end, and prints one line a figure, first how busy the machine was;
+all of them go to `bench/log.json` at the end.
 What is timed goes through the same functions as in the server; the trace through its HTTP interface.
 """
 
 import asyncio
+import json
 import os
 import statistics
 import sys
@@ -22,9 +24,20 @@ from backend.provenance.log.anchoring import bring_map_up, make_head
 from backend.provenance.tables import LogState
 from backend.verifier import logmap
 from backend.verifier.leaf import Leaf, decode
-from bench.provenance import Bench, document, event, schema, show
+from bench.provenance import Bench, document, event, schema
+from bench.provenance import show as say
 
 APPENDED = 50_000
+KEPT = Path(__file__).with_name("log.json")
+_figures: dict[str, float | int] = {}
+
+
+def show(name: str, value: float, unit: str) -> None:
+    """Says one figure and keeps it."""
+    say(name, value, unit)
+    _figures[f"{name}, {unit}"] = round(value, 1)
+
+
 _ITEM = "https://id.gs1.org/01/04012345000023/21/"
 
 
@@ -145,7 +158,9 @@ async def main() -> None:
     """Runs all measurements."""
     url = sys.argv[1] if len(sys.argv) > 1 else "postgresql://root@127.0.0.1:5432/test"
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 1_000_000
-    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}, {count:,} events")
+    show("processors", os.cpu_count() or 0, "cores")
+    show("load before", os.getloadavg()[0], "on average")
+    show("events", count, "in all")
     with tempfile.TemporaryDirectory() as folder:
         async with schema(url) as own:
             bench = Bench(own, Path(folder))
@@ -153,6 +168,7 @@ async def main() -> None:
                 await measure(bench, count)
             finally:
                 await bench.database.close()
+    KEPT.write_text(json.dumps(_figures, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
