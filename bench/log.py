@@ -16,6 +16,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from backend.kit import merkle
 from backend.kit.clock import now
 from backend.provenance import repository as events
@@ -118,8 +120,14 @@ async def mapped(bench: Bench, client: Any) -> None:
     show("size of a proof of the map", statistics.mean(sizes), "bytes")
 
 
-async def traced(bench: Bench, client: Any) -> None:
-    """A chain of 10 steps of 100 items each: 1,000 items, 10 levels."""
+async def traced(bench: Bench, client: httpx.AsyncClient) -> None:
+    """Following an item back through a chain of events (`chain`)."""
+    await chain(bench, client)
+    await timed("trace of 1,000 items, over HTTP", 20, lambda _: follow(client))
+
+
+async def chain(bench: Bench, client: httpx.AsyncClient) -> None:
+    """Records 10 steps of 100 items each: 1,000 items, 10 levels."""
     steps = [
         {
             "type": "TransformationEvent",
@@ -133,12 +141,12 @@ async def traced(bench: Bench, client: Any) -> None:
     ]
     await bench.capture(client, [document(steps[n : n + 100]) for n in range(0, 1000, 100)], 1)
 
-    async def follow(_number: int) -> None:
-        answer = await client.get("/v1/trace", params={"item": f"{_ITEM}10-0", "most": "1000"})
-        if answer.status_code != 200 or len(answer.json()["items"]) < 1000:
-            raise RuntimeError(answer.text[:300])
 
-    await timed("trace of 1,000 items, over HTTP", 20, follow)
+async def follow(client: httpx.AsyncClient) -> None:
+    """One trace of the chain, back from its end."""
+    answer = await client.get("/v1/trace", params={"item": f"{_ITEM}10-0", "most": "1000"})
+    if answer.status_code != 200 or len(answer.json()["items"]) < 1000:
+        raise RuntimeError(answer.text[:300])
 
 
 async def timed(name: str, times: int, call: Callable[[int], Awaitable[None]]) -> None:

@@ -55,8 +55,8 @@ async def gather(
         map_secret=bytes.fromhex(state.map_secret[2:]),
         map_nodes=nodes,
         map_answers=tuple(answers),
-        checkpoint=service.checkpoint_text(origin, head),
-        cosignatures=dict(cosignature_of(line) for line in witnessed),
+        checkpoint=service.checkpoint_text(origin, state, head),
+        cosignatures=tuple(cosignature_of(line) for line in witnessed),
     )
 
 

@@ -243,6 +243,7 @@ class Cosignature(Base):
     ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
     size: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     witness: Mapped[str] = mapped_column(String(200), primary_key=True)
+    """Its name and the id of its key, with a + between: nobody signs in place of another of that name."""
     line: Mapped[str] = mapped_column(Text)
     """The line under the checkpoint (C2SP tlog-cosignature)."""
     signed_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -1,4 +1,4 @@
-"""The bundle: one JSON file with everything a report rests on (format 1, described in docs/bundle.md).
+"""The bundle: one JSON file with everything a report rests on (format 2, described in docs/bundle.md).
 
 Integers beyond small counts are decimal text, hashes and bytes `0x…`, long bytes Base64. A reader refuses
 what it does not know, so that nothing in a bundle is passed over in silence.
@@ -17,7 +17,7 @@ from backend.verifier.reader import BundleError, Reader
 from backend.verifier.storage import StoredLedger
 from backend.verifier.terms import STATEMENTS, Terms
 
-FORMAT = "tallystick-bundle/1"
+FORMAT = "tallystick-bundle/2"
 MAX_BYTES = 64 * 1024 * 1024
 
 CONTRACTS = (
@@ -34,7 +34,7 @@ def read(raw: bytes, *, block_hash: bytes | None, now: int) -> tuple[ev.Evidence
     """The evidence in a bundle, and the policy its maker says it applied.
 
     `block_hash` is that of the block the reader believes in, if it does; `now` is the reader's Unix time.
-    Raises `BundleError` where the bytes are not format 1.
+    Raises `BundleError` where the bytes are not format 2.
     """
     if len(raw) > MAX_BYTES:
         raise BundleError("", f"larger than {MAX_BYTES} bytes")
@@ -154,10 +154,6 @@ def _confirmation(reader: Reader) -> ev.Confirmation:
 
 def _log(reader: Reader) -> ev.Log:
     table = reader.base64s("hashes", 32)
-    cosignatures: Mapping[str, bytes] = {}
-    if reader.has("cosignatures"):
-        inner = reader.object("cosignatures")
-        cosignatures = {name: inner.raw(name) for name in inner.names()}
     return ev.Log(
         heads=reader.objects("heads", _head),
         history=reader.hash("history") if reader.has("history") else bytes(32),
@@ -167,7 +163,9 @@ def _log(reader: Reader) -> ev.Log:
         map_nodes=_map_nodes(reader),
         map_answers=reader.objects("map_answers", _answer),
         checkpoint=reader.text("checkpoint") if reader.has("checkpoint") else "",
-        cosignatures=cosignatures,
+        cosignatures=reader.objects(
+            "cosignatures", lambda inner: (inner.text("witness"), inner.raw("signature"))
+        ),
     )
 
 

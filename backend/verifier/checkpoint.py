@@ -1,7 +1,8 @@
 """A head of the log as the transparency world writes it, and witnesses' signatures under it.
 
 C2SP tlog-checkpoint: origin, size, root in Base64, one per line, then extension lines; ours name the map's
-root (`map 0x…`). C2SP tlog-cosignature v1: Ed25519 over a header with the witness's time, then that text.
+root (`map 0x…`) and commit to the key of its identifiers (`map-key 0x…`). C2SP tlog-cosignature v1: Ed25519
+over a header with the witness's time, then that text.
 """
 
 import base64
@@ -10,6 +11,7 @@ import binascii
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from backend.verifier import logmap
 from backend.verifier.ledger import Head
 
 COSIGNATURE_BYTES = 72
@@ -24,6 +26,16 @@ def is_of(text: str, head: Head) -> bool:
     except binascii.Error:
         return False
     return (size, found) == (str(head.size), head.log_root) and f"map 0x{head.map_root.hex()}" in extensions
+
+
+def extensions(map_root: bytes, secret: bytes) -> tuple[str, str]:
+    """The lines of a checkpoint that say which map is meant, and under which key things stand in it."""
+    return f"map 0x{map_root.hex()}", key_line(secret)
+
+
+def key_line(secret: bytes) -> str:
+    """The line that commits to the key of the map's identifiers."""
+    return f"map-key 0x{logmap.commitment(secret).hex()}"
 
 
 def signed_text(time: int, checkpoint: str) -> bytes:

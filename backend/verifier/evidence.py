@@ -80,7 +80,8 @@ class Log:
     map_answers: tuple[MapAnswer, ...] = ()
     checkpoint: str = ""
     """The last head as the witnesses signed it."""
-    cosignatures: Mapping[str, bytes] = field(default_factory=dict)
+    cosignatures: tuple[tuple[str, bytes], ...] = ()
+    """Names of witnesses, each with what is said to be its signature; whose it is its key says."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from backend.kit.canonical import Json
 from backend.verifier import epcis
 
 _ENTRY_DOMAIN = b"tallystick map entry v1\x00"
+_KEY_DOMAIN = b"tallystick map key v1\x00"
 
 
 @dataclass(frozen=True, order=True)
@@ -50,6 +51,11 @@ def key(secret: bytes, identifier: Identifier) -> bytes:
     """Where the identifier stands in the map."""
     text = f"{identifier.kind}\x00{identifier.value}".encode()
     return hmac.new(secret, text, sha256).digest()
+
+
+def commitment(secret: bytes) -> bytes:
+    """What a checkpoint says of the secret, so that the log cannot give two readers two of them."""
+    return sha256(_KEY_DOMAIN + secret).digest()
 
 
 def identifiers(event: Mapping[str, Json]) -> frozenset[Identifier]:

@@ -93,7 +93,7 @@ def _log(evidence: ev.Evidence, map_nodes: Iterable[tuple[bytes, bytes]]) -> Jso
             if answer.identifier.kind != "class" and known.get(answer.identifier) != answer.entry
         ],
         "checkpoint": log.checkpoint,
-        "cosignatures": {name: _hex(value) for name, value in log.cosignatures.items()},
+        "cosignatures": [{"witness": name, "signature": _hex(value)} for name, value in log.cosignatures],
     }
 
 

@@ -16,7 +16,8 @@ from backend.verifier import logmap
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER, peaks BLOB,
                                   log_id BLOB, map_root BLOB, secret BLOB);
-CREATE TABLE IF NOT EXISTS heads (size INTEGER PRIMARY KEY, log_root BLOB);
+CREATE TABLE IF NOT EXISTS agreed (size INTEGER PRIMARY KEY, log_root BLOB, map_root BLOB);
+CREATE TABLE IF NOT EXISTS pins (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS nodes (hash BLOB PRIMARY KEY, left BLOB, right BLOB) WITHOUT ROWID;
 """
@@ -64,10 +65,16 @@ class Memory:
         """The tree's edge."""
         return merkle.Frontier(self.size, list(self._peaks))
 
-    def head(self, size: int) -> bytes | None:
-        """The root of a head of this size that was found good."""
-        row = self._file.execute("SELECT log_root FROM heads WHERE size = ?", (size,)).fetchone()
-        return None if row is None else bytes(row[0])
+    def head(self, size: int) -> tuple[bytes, bytes] | None:
+        """The roots, of log and map, of a head of this size that was found good."""
+        row = self._file.execute("SELECT log_root, map_root FROM agreed WHERE size = ?", (size,)).fetchone()
+        return None if row is None else (bytes(row[0]), bytes(row[1]))
+
+    def pin(self, name: str, value: str) -> str:
+        """What was first told under this name: from the first time on, the same."""
+        self._file.execute("INSERT OR IGNORE INTO pins VALUES (?, ?)", (name, value))
+        first: str = self._file.execute("SELECT value FROM pins WHERE name = ?", (name,)).fetchone()[0]
+        return first
 
     def count(self, mentions: Mapping[bytes, list[tuple[int, bytes]]]) -> None:
         """Puts more mentions of keys, each the place and hash of a leaf, into the map."""
@@ -92,7 +99,9 @@ class Memory:
         self.size, self._peaks, self.grew = frontier.size, list(frontier.peaks), True
         state = (self.size, b"".join(self._peaks), self.log_id, self.map_root, self.secret)
         self._file.execute("INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?, ?, ?)", state)
-        self._file.execute("INSERT OR REPLACE INTO heads VALUES (?, ?)", (self.size, log_root))
+        self._file.execute(
+            "INSERT OR REPLACE INTO agreed VALUES (?, ?, ?)", (self.size, log_root, self.map_root)
+        )
 
 
 class _Nodes(Mapping[bytes, tuple[bytes, bytes]]):

@@ -15,9 +15,17 @@ from backend.kit import merkle
 from backend.kit.canonical import parse
 from backend.provenance.epcis.values import loads
 from backend.provenance.log.memory import Memory
-from backend.provenance.log.notes import NoteError, Signer, cosigned_at, open_note, read_checkpoint
+from backend.provenance.log.notes import (
+    Checkpoint,
+    NoteError,
+    Signer,
+    cosigned_at,
+    open_note,
+    read_checkpoint,
+)
 from backend.provenance.preparing import fields_of
 from backend.verifier import logmap
+from backend.verifier.checkpoint import extensions
 from backend.verifier.leaf import FILLER, Leaf, LeafError, decode, filler
 
 _PAGE: Final = 500
@@ -78,7 +86,7 @@ def follow(
             _catch_up(source, memory, head)
             if check is not None:
                 check(head)
-        _require_in_time(source, head)
+        _require_in_time(source, memory, head)
     return head if memory.grew else None
 
 
@@ -120,16 +128,17 @@ def _require_known(memory: Memory, head: ChainHead) -> None:
             f"the head on the chain has {head.size} leaves; {memory.size} were seen before",
             {"head": _shown(head), "seen": [memory.size, memory.frontier().root().hex()]},
         )
-    if seen is not None and seen != head.log_root:
+    if seen is not None and seen != (head.log_root, head.map_root):
         raise Disagreement(
             f"two heads of {head.size} leaves with different roots",
-            {"head": _shown(head), "seen": [head.size, seen.hex()]},
+            {"head": _shown(head), "seen": [head.size, *(root.hex() for root in seen)]},
         )
 
 
-def _require_in_time(source: Source, head: ChainHead) -> None:
+def _require_in_time(source: Source, memory: Memory, head: ChainHead) -> None:
     """No leaf waits for its head longer than the log promised when it took it."""
     page = source.get(f"/v1/log/entries?start={head.size}&limit=1")
+    require_pinned(memory, "longest delay", str(page["longest_delay"]))
     for entry in page["entries"][:1]:
         encoded = _raw(entry["leaf"])
         if encoded[:1] == bytes([FILLER]):
@@ -202,8 +211,18 @@ def _decoded(encoded: bytes, entry: Mapping[str, Any]) -> Leaf:
         raise Disagreement(str(error), {"entry": dict(entry)}) from error
 
 
-def check_checkpoint(note: str, origin: str, public: bytes, head: ChainHead) -> None:
-    """Raises Disagreement when the operator's signed checkpoint of the same size has another root.
+def require_pinned(memory: Memory, name: str, shown: str) -> None:
+    """Raises Disagreement when the log shows another value than when the monitor first looked."""
+    first = memory.pin(name, shown)
+    if shown != first:
+        raise Disagreement(
+            f"the log shows another {name} than before: {shown}, not {first}",
+            {"what": name, "shown": shown, "seen": first},
+        )
+
+
+def check_checkpoint(note: str, origin: str, public: bytes, memory: Memory, head: ChainHead) -> None:
+    """Raises Disagreement when the operator's signed checkpoint of the same size has another root or map.
 
     Signed by the log's own key, it is evidence that needs nobody's word.
     """
@@ -211,29 +230,35 @@ def check_checkpoint(note: str, origin: str, public: bytes, head: ChainHead) -> 
         checkpoint = read_checkpoint(open_note(note, origin, public))
     except NoteError as error:
         raise Disagreement(f"the checkpoint is not the log's: {error}", {"note": note}) from error
-    if checkpoint.size == head.size and checkpoint.root != head.log_root:
+    if checkpoint.size == head.size:
+        _require_roots(checkpoint, (head.log_root, head.map_root), memory, note)
+
+
+def _require_roots(checkpoint: Checkpoint, seen: tuple[bytes, bytes], memory: Memory, note: str) -> None:
+    evidence = {"note": note, "seen": [checkpoint.size, *(root.hex() for root in seen)]}
+    if checkpoint.root != seen[0]:
+        raise Disagreement(f"the log signed another root for {checkpoint.size} leaves than it had", evidence)
+    if checkpoint.extensions and not {*extensions(seen[1], memory.secret)} <= {*checkpoint.extensions}:
         raise Disagreement(
-            f"the log signed another root for {head.size} leaves than the chain has",
-            {"note": note, "head": _shown(head)},
+            f"the log signed another map for {checkpoint.size} leaves than it had, or another key of it",
+            evidence | {"map_key": logmap.commitment(memory.secret).hex()},
         )
 
 
 def is_agreed(note: str, origin: str, public: bytes, memory: Memory) -> bool:
     """Whether the checkpoint is the log's, of a head this monitor has recomputed and found good.
 
-    Raises Disagreement when the log signed another root for a size that was found good.
+    Raises Disagreement when the log signed another root or map for a size that was found good.
     """
     try:
         checkpoint = read_checkpoint(open_note(note, origin, public))
     except NoteError:
         return False
     seen = memory.head(checkpoint.size)
-    if seen is not None and seen != checkpoint.root:
-        raise Disagreement(
-            f"the log signed another root for {checkpoint.size} leaves than it had",
-            {"note": note, "seen": [checkpoint.size, seen.hex()]},
-        )
-    return seen is not None
+    if seen is None:
+        return False
+    _require_roots(checkpoint, seen, memory, note)
+    return bool(checkpoint.extensions)  # before its first head the log says nothing of its map
 
 
 def has_signed(note: str, witness: Signer) -> bool:

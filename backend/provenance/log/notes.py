@@ -131,6 +131,22 @@ def open_note(note: str, name: str, public: bytes) -> str:
 
 def cosigned_at(note: str, name: str, public: bytes) -> int:
     """When the witness `name` co-signed the note, in Unix seconds. Raises NoteError when it did not."""
+    payload = _cosignature(note, name, public)
+    return int.from_bytes(payload[_KEY_ID : _KEY_ID + 8], "big")
+
+
+def cosignature_line(note: str, name: str, public: bytes) -> tuple[str, str]:
+    """The line that this key of the witness signed the note with, after the witness's name with the key's id.
+
+    A name alone is anybody's: two keys that sign under one name are two witnesses. Raises NoteError when the
+    key signed nothing.
+    """
+    payload = _cosignature(note, name, public)
+    line = f"{_DASH}{name} {base64.b64encode(payload).decode()}"
+    return f"{name}+{payload[:_KEY_ID].hex()}", line
+
+
+def _cosignature(note: str, name: str, public: bytes) -> bytes:
     text, lines = split_note(note)
     wanted = _key_id(name, _COSIGNATURE, public)
     for signer, payload in lines:
@@ -138,7 +154,7 @@ def cosigned_at(note: str, name: str, public: bytes) -> int:
             seconds = int.from_bytes(payload[_KEY_ID : _KEY_ID + 8], "big")
             signed = f"cosignature/v1\ntime {seconds}\n{text}".encode()
             if _good(public, payload[_KEY_ID + 8 :], signed):
-                return seconds
+                return payload
     raise NoteError(f"the note has no good cosignature of {name}")
 
 

@@ -15,6 +15,7 @@ from backend.provenance.log import repository, tiles
 from backend.provenance.log.notes import Checkpoint
 from backend.provenance.problems import NotInTree
 from backend.provenance.tables import AnchoredHead, LogState
+from backend.verifier.checkpoint import extensions
 from backend.verifier.leaf import Leaf, filler
 
 
@@ -164,18 +165,22 @@ async def load_paths(
     return store
 
 
-def checkpoint_text(origin: str, head: AnchoredHead) -> str:
+def checkpoint_text(origin: str, state: LogState, head: AnchoredHead) -> str:
     """A head on the chain as the log and its witnesses sign it (C2SP tlog-checkpoint)."""
-    extensions = (f"map {head.map_root}", f"history {head.history}", f"block {head.block_hash}")
-    return Checkpoint(origin, head.size, bytes.fromhex(head.log_root[2:]), extensions).text()
+    lines = (
+        *extensions(bytes.fromhex(head.map_root[2:]), bytes.fromhex(state.map_secret[2:])),
+        f"history {head.history}",
+        f"block {head.block_hash}",
+    )
+    return Checkpoint(origin, head.size, bytes.fromhex(head.log_root[2:]), lines).text()
 
 
 async def checkpoint(session: AsyncSession, ledger_id: UUID, config: LogConfig) -> str:
     """The newest head that is on the chain, or before the first the present one, as a signed note."""
     head = await repository.newest_anchored(session, ledger_id)
     state = await repository.state(session, ledger_id)
-    if head is not None:
-        text = checkpoint_text(config.origin, head)
+    if head is not None and state is not None:
+        text = checkpoint_text(config.origin, state, head)
         lines = await repository.cosignatures(session, ledger_id, head.size)
         return config.signer.sign(text) + "".join(f"{line}\n" for line in lines)
     size = state.size if state else 0

@@ -12,7 +12,7 @@ from backend.kit.clock import from_unix
 from backend.kit.web import CurrentCaller, Route, Session, audit_subject, key_optional, open_to_readers
 from backend.provenance.discovery import CurrentLog
 from backend.provenance.log import repository, service, tiles
-from backend.provenance.log.notes import NoteError, cosigned_at, open_note, read_checkpoint
+from backend.provenance.log.notes import NoteError, cosignature_line, cosigned_at, open_note, read_checkpoint
 from backend.provenance.problems import CosignatureInvalid, NotInTree
 
 router = APIRouter(prefix="/v1/log", route_class=Route, tags=["Log"])
@@ -36,7 +36,7 @@ class CosignatureBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     note: str = Field(max_length=10_000)
-    witness: str = Field(max_length=200, pattern=r"^[^\s+]+$", examples=["witness.example"])
+    witness: str = Field(max_length=180, pattern=r"^[^\s+]+$", examples=["witness.example"])
     public_key: str = Field(pattern="^0x[0-9a-f]{64}$", description="The witness's Ed25519 key.")
 
 
@@ -97,23 +97,23 @@ async def cosign(
     """Leave a witness's signature under a checkpoint: an auditor's right. Who believes it knows its key by
     other means."""
     caller.require(Role.AUDITOR, Role.OPERATOR)
+    public = bytes.fromhex(body.public_key[2:])
     try:
         text = open_note(body.note, log.origin, log.signer.public)
         checkpoint = read_checkpoint(text)
-        seconds = cosigned_at(body.note, body.witness, bytes.fromhex(body.public_key[2:]))
+        seconds = cosigned_at(body.note, body.witness, public)
     except NoteError as error:
         raise CosignatureInvalid(reason=str(error)) from error
     known = await repository.witnesses(session, caller.ledger_id, checkpoint.size)
-    if body.witness not in known and len(known) >= MOST_WITNESSES:
+    name, line = cosignature_line(body.note, body.witness, public)
+    if name not in known and len(known) >= MOST_WITNESSES:
         raise CosignatureInvalid(reason=f"{MOST_WITNESSES} witnesses have signed this head already")
-    lines = body.note.rpartition("\n\n")[2].splitlines()
-    line = next(each for each in lines if each.startswith(f"— {body.witness} "))
     await repository.put_cosignature(
         session,
         {
             "ledger_id": caller.ledger_id,
             "size": checkpoint.size,
-            "witness": body.witness,
+            "witness": name,
             "line": line,
             "signed_at": from_unix(seconds),
         },

@@ -22,6 +22,7 @@ from backend.provenance.log.monitor import (
     has_signed,
     is_agreed,
     keep,
+    require_pinned,
 )
 from backend.provenance.log.notes import Signer, load_key
 
@@ -82,6 +83,10 @@ def monitor(
     witness: Annotated[
         str | None, typer.Option(help="Your name as a witness: heads that agree are co-signed.")
     ] = None,
+    log_key: Annotated[
+        str | None,
+        typer.Option(help="The log's verifier key, known by other means; else what it shows first counts."),
+    ] = None,
     every: Annotated[float, typer.Option(help="Seconds between looks; 0 looks once.")] = 0.0,
 ) -> None:
     """Follow the log, recompute both roots, check every head against the chain, and co-sign what agrees.
@@ -94,7 +99,7 @@ def monitor(
         typer.echo(f"witness key: {signer.verifier_key}")
     while True:
         try:
-            typer.echo(_look(source, node, folder, signer))
+            typer.echo(_look(source, node, folder, signer, log_key))
         except Disagreement as disagreement:
             path = keep(folder, disagreement, int(time.time()))
             typer.echo(f"DISAGREES: {disagreement}\nevidence: {path}", err=True)
@@ -108,11 +113,16 @@ def monitor(
         time.sleep(every)
 
 
-def _look(source: Api, node: Node, folder: Path, signer: Signer | None) -> str:
+def _look(source: Api, node: Node, folder: Path, signer: Signer | None, log_key: str | None) -> str:
     status, note = source.get("/v1/log"), source.get("/v1/log/checkpoint")
-    origin, public = status["origin"], _public_key(status["verifier_key"])
+    origin, public = _who(status["verifier_key"])
+    if log_key not in {None, status["verifier_key"]}:
+        raise Disagreement(
+            "the log shows another key than the one known", {"shown": status, "known": log_key}
+        )
     with closing(Memory(folder)) as memory:
-        head = follow(source, node, memory, check=partial(check_checkpoint, note, origin, public))
+        require_pinned(memory, "log key", status["verifier_key"])
+        head = follow(source, node, memory, check=partial(check_checkpoint, note, origin, public, memory))
         agreed = is_agreed(note, origin, public, memory)
         if signer is not None and agreed and not has_signed(note, signer):
             cosign(source, signer, note, int(time.time()))
@@ -121,6 +131,7 @@ def _look(source: Api, node: Node, folder: Path, signer: Signer | None) -> str:
     return f"{head.size} leaves agree with the chain, log {head.log_root.hex()}, map {head.map_root.hex()}"
 
 
-def _public_key(verifier_key: str) -> bytes:
-    encoded = verifier_key.split("+", 2)[2]  # Base64 has a + of its own
-    return base64.b64decode(encoded + "=" * (-len(encoded) % 4))[1:]
+def _who(verifier_key: str) -> tuple[str, bytes]:
+    """The log's name in its checkpoints, and its public key."""
+    origin, _, encoded = verifier_key.split("+", 2)  # Base64 has a + of its own
+    return origin, base64.b64decode(encoded + "=" * (-len(encoded) % 4))[1:]

@@ -290,8 +290,11 @@ def _witnessed(evidence: Evidence, policy: Policy, finding: Finding) -> Finding:
     text = evidence.log.checkpoint
     if text and not checkpoint.is_of(text, head(evidence)):
         return failed("verify.log.heads", "/log/checkpoint")
+    if text and checkpoint.key_line(evidence.log.map_secret) not in text.split("\n"):
+        return failed("verify.map.secret", "/log/map_secret")
     for name, key in policy.witnesses.items():
-        if checkpoint.cosigned(key, evidence.log.cosignatures.get(name, b""), text) is not None:
+        own = (signed for witness, signed in evidence.log.cosignatures if witness == name)
+        if any(checkpoint.cosigned(key, signed, text) is not None for signed in own):
             return finding.by(Word.WITNESSES)
     return cannot_tell("verify.map.unwitnessed", "/log/cosignatures").claimed(Word.OPERATOR)
 

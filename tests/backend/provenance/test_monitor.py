@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backend.kit.access import Role
-from backend.provenance.log import tlog
+from backend.provenance.log import tlog, watching
 from backend.provenance.log.memory import Memory
 from backend.provenance.log.monitor import (
     ChainHead,
@@ -46,6 +46,8 @@ class Shown:
         self.posted: list[tuple[str, dict[str, Any]]] = []
 
     def get(self, path: str) -> Any:
+        if "entries" not in path:
+            return self.page["checkpoint"] if path.endswith("checkpoint") else self.page
         start = int(path.partition("start=")[2].partition("&")[0])
         return self.page | {"entries": self.page["entries"][start : start + 2]}
 
@@ -228,24 +230,97 @@ async def test_a_checkpoint_that_disagrees_leaves_no_memory(
     with closing(Memory(tmp_path)) as memory:
         assert (memory.size, memory.head(2)) == (0, None)
         assert follow(shown, node, memory) == node.value
-        assert memory.head(2) == node.value.log_root
+        assert memory.head(2) == (node.value.log_root, node.value.map_root)
 
 
 async def test_two_readers_shown_two_histories_hold_the_evidence(
-    buyer: Recorder, auditor: Any, chain: Chain, log: Any
+    buyer: Recorder, auditor: Any, chain: Chain, log: Any, tmp_path: Path
 ) -> None:
     await buyer.capture(receipts(2))
-    _, node = await look(auditor, chain)
+    shown, node = await look(auditor, chain)
     honest = (await auditor.get("/v1/log/checkpoint")).text
-    check_checkpoint(honest, log.origin, log.signer.public, node.value)
+    memory = Memory(tmp_path)
+    follow(shown, node, memory)
+    check_checkpoint(honest, log.origin, log.signer.public, memory, node.value)
     forged = log.signer.sign(Checkpoint(log.origin, 2, bytes(32)).text())
 
     with pytest.raises(Disagreement, match="signed another root") as found:
-        check_checkpoint(forged, log.origin, log.signer.public, node.value)
+        check_checkpoint(forged, log.origin, log.signer.public, memory, node.value)
     assert found.value.evidence["note"] == forged
     with pytest.raises(Disagreement, match="not the log's"):
         check_checkpoint(forged, log.origin, Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
-                         node.value)  # fmt: skip
+                         memory, node.value)  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ["map", "map-key"])
+async def test_a_checkpoint_of_another_map_or_key_of_it_is_evidence_and_is_not_signed(
+    buyer: Recorder, auditor: Any, chain: Chain, log: Any, tmp_path: Path, line: str
+) -> None:
+    await buyer.capture(receipts(2))
+    shown, node = await look(auditor, chain)
+    honest = (await auditor.get("/v1/log/checkpoint")).text
+    text = open_note(honest, log.origin, log.signer.public)
+    told = next(each for each in text.splitlines() if each.startswith(f"{line} "))
+    forged = log.signer.sign(text.replace(told, f"{line} 0x{'12' * 32}"))
+    memory = Memory(tmp_path)
+    follow(shown, node, memory)
+
+    assert is_agreed(honest, log.origin, log.signer.public, memory)
+    for check in (
+        lambda: check_checkpoint(forged, log.origin, log.signer.public, memory, node.value),
+        lambda: is_agreed(forged, log.origin, log.signer.public, memory),
+    ):
+        with pytest.raises(Disagreement, match="another map") as found:
+            check()
+        assert found.value.evidence["note"] == forged
+
+
+async def test_another_promise_than_before_is_reported(
+    buyer: Recorder, auditor: Any, chain: Chain, tmp_path: Path
+) -> None:
+    await buyer.capture(receipts(2))
+    shown, node = await look(auditor, chain)
+    with closing(Memory(tmp_path)) as memory:
+        follow(shown, node, memory)
+    shown.page["longest_delay"] *= 2
+
+    with closing(Memory(tmp_path)) as memory, pytest.raises(Disagreement, match="another longest delay"):
+        follow(shown, node, memory)
+
+
+async def test_another_key_of_the_log_than_before_or_than_known_is_reported(
+    buyer: Recorder, auditor: Any, chain: Chain, log: Any, tmp_path: Path
+) -> None:
+    await buyer.capture(receipts(2))
+    shown, node = await look(auditor, chain)
+    shown.page["verifier_key"] = log.signer.verifier_key
+    shown.page["checkpoint"] = (await auditor.get("/v1/log/checkpoint")).text
+    watching._look(shown, node, tmp_path / "first", None, log.signer.verifier_key)
+    other = Signer(log.origin, Ed25519PrivateKey.generate())
+    shown.page["verifier_key"] = other.verifier_key
+    shown.page["checkpoint"] = other.sign(open_note(shown.page["checkpoint"], log.origin, log.signer.public))
+
+    with pytest.raises(Disagreement, match="another log key than before"):
+        watching._look(shown, node, tmp_path / "first", None, None)
+    with pytest.raises(Disagreement, match="than the one known"):
+        watching._look(shown, node, tmp_path / "second", None, log.signer.verifier_key)
+
+
+async def test_nobody_signs_in_place_of_a_witness_of_the_same_name(
+    buyer: Recorder, auditor: Any, chain: Chain, log: Any
+) -> None:
+    await buyer.capture(receipts(2))
+    await chain.anchor()
+    note = (await auditor.get("/v1/log/checkpoint")).text
+    honest, other = (Signer("witness.example", Ed25519PrivateKey.generate()) for _ in range(2))
+    for each, signed in ((honest, honest.cosign(note, 5)), (other, other.cosign(honest.cosign(note, 5), 6))):
+        body = {"note": signed, "witness": each.name, "public_key": "0x" + each.public.hex()}
+        assert (await auditor.post("/v1/log/cosignatures", json=body)).status_code == 204
+
+    served = (await auditor.get("/v1/log/checkpoint")).text
+
+    assert cosigned_at(served, honest.name, honest.public) == 5
+    assert cosigned_at(served, other.name, other.public) == 6
 
 
 async def test_a_witness_signs_and_its_signature_stands_under_the_checkpoint(
@@ -305,9 +380,10 @@ async def test_a_checkpoint_does_not_grow_without_end(
     await chain.anchor()
     note = (await auditor.get("/v1/log/checkpoint")).text
     answers = []
-    for name in ("one.example", "two.example", "three.example", "one.example"):
-        witness = Signer(name, Ed25519PrivateKey.generate())
-        body = {"note": witness.cosign(note, 5), "witness": name, "public_key": "0x" + witness.public.hex()}
+    one, two, three = (Signer(f"{name}.example", Ed25519PrivateKey.generate()) for name in ("a", "b", "c"))
+    for witness in (one, two, three, one):
+        key = "0x" + witness.public.hex()
+        body = {"note": witness.cosign(note, 5), "witness": witness.name, "public_key": key}
         answers.append((await auditor.post("/v1/log/cosignatures", json=body)).status_code)
 
     assert answers == [204, 204, 422, 204]

@@ -283,13 +283,14 @@ def _resign(forged: Any) -> None:
     told |= {"signer": _hex(_forger()), "signature": _hex(_sign(digest)), "cosignature": "0x"}
     log = forged["log"]
     head = log["heads"][-1]
-    lines = ["forged", head["size"], _base64(_bytes(head["log_root"])), f"map {head['map_root']}", ""]
-    log["checkpoint"] = "\n".join(lines)
+    lines = ["forged", head["size"], _base64(_bytes(head["log_root"]))]
+    lines += checkpoint.extensions(_bytes(head["map_root"]), _bytes(log["map_secret"]))
+    log["checkpoint"] = "\n".join([*lines, ""])
     time = int(head["time"])
     mine = _hex(
         time.to_bytes(8, "big") + FORGED_WITNESS.sign(checkpoint.signed_text(time, log["checkpoint"]))
     )
-    log["cosignatures"] = dict.fromkeys(log["cosignatures"], mine)
+    log["cosignatures"] = [each | {"signature": mine} for each in log["cosignatures"]]
 
 
 def _restate(forged: Any) -> None:

@@ -175,6 +175,10 @@ WRONG = {
             "quantities": "fail",
         },
     ),
+    "another key of the map than the log committed to": (
+        lambda m: setattr(m, "committed_secret", b"told to somebody else"),
+        {"nothing-left-out": "fail", "corrections": "cannot-tell"},
+    ),
     "hidden error declaration": (
         lambda m: m.hidden_events.append(
             w.event("receiving", day=4, transactions=[("recadv", "RA-5")]) | {"errorDeclaration": {}}

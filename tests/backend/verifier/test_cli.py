@@ -86,8 +86,8 @@ def test_the_makers_policy_is_not_believed(run, healthy, tmp_path):
     [
         (b"", "not JSON"),
         (b"[]", "an object belongs here"),
-        (b'{"format": "tallystick-bundle/9"}', "tallystick-bundle/1 belongs here"),
-        (b'{"format": "tallystick-bundle/1"}', "/ledger: missing"),
+        (b'{"format": "tallystick-bundle/9"}', "tallystick-bundle/2 belongs here"),
+        (b'{"format": "tallystick-bundle/2"}', "/ledger: missing"),
     ],
 )
 def test_files_that_are_no_bundle(run, tmp_path, content, says):

@@ -104,6 +104,7 @@ class World:
     hidden_events: list = field(default_factory=list)
     hidden: set = field(default_factory=set)
     heads: list = field(default_factory=list)
+    committed_secret: bytes = b"map secret of this log"
     statements: evidence.Statements = field(default_factory=evidence.Statements)
     policy: object = None
     terms: object = None
@@ -407,7 +408,7 @@ def _log(made):
     ):
         made.put("ProvenanceLog", value, variable)
     lines = ["ledger.example/log", str(last.size), base64.b64encode(last.log_root).decode()]
-    text = "\n".join([*lines, f"map 0x{last.map_root.hex()}", ""])
+    text = "\n".join([*lines, *checkpoint.extensions(last.map_root, made.committed_secret), ""])
     signed = WITNESS.sign(checkpoint.signed_text(ANCHORED + 60, text))
     return evidence.Log(
         heads=tuple(heads),
@@ -425,7 +426,10 @@ def _log(made):
             evidence.MapAnswer(identifier, entry) for identifier, entry in sorted(entries.items())
         ),
         checkpoint=text,
-        cosignatures={"witness": (ANCHORED + 60).to_bytes(8, "big") + signed},
+        cosignatures=(
+            ("witness", bytes(72)),
+            ("witness", (ANCHORED + 60).to_bytes(8, "big") + signed),
+        ),
     )
 
 
