@@ -46,6 +46,14 @@ class LogConfig:
     longest_delay: timedelta = timedelta(hours=1)
     """What a receipt promises: by then a head that covers the leaf is on the chain."""
 
+    watched_for: timedelta = timedelta(days=7)
+    """How much longer an event is kept at least, so that whoever looks at the log so often has seen it."""
+
+    @property
+    def erasable_after(self) -> timedelta:
+        """How old an event is at least when it is forgotten."""
+        return self.longest_delay + self.watched_for
+
     @property
     def log_id(self) -> bytes:
         """The id the contract gives itself."""

@@ -47,11 +47,14 @@ async def gather(
     around = await repository.anchored_around(session, ledger_id, first)
     witnessed = await repository.cosignatures(session, ledger_id, head.size)
     answers, nodes = await _map(session, ledger_id, state, head, covered)
+    secret = bytes.fromhex(state.map_secret[2:])
+    keys = {logmap.key(secret, each.identifier) for each in answers if each.identifier.kind != "class"}
     return evidence.Log(
         heads=tuple(_head(each) for each in around.covering),
         history=bytes.fromhex(around.history_before[2:]),
         captures=tuple(_capture(each) for each in usable.values()),
         events=tuple(recorded),
+        erased=await _erased(session, ledger_id, keys, head.size),
         map_secret=bytes.fromhex(state.map_secret[2:]),
         map_nodes=nodes,
         map_answers=tuple(answers),
@@ -86,6 +89,20 @@ def _recorded(
         return evidence.RecordedEvent(decode(row.leaf), tuple(path), capture)
     event = encode(loads(row.body or "{}") | {"@context": row.context})
     return evidence.RecordedEvent(decode(row.leaf), tuple(path), capture, event, row.salts or b"")
+
+
+async def _erased(
+    session: AsyncSession, ledger_id: UUID, keys: Iterable[bytes], size: int
+) -> tuple[evidence.Erased, ...]:
+    """The erased events that the map still counts under any of the keys, as far as the head covers them."""
+    found = await repository.erased_under(session, ledger_id, keys)
+    covered = sorted(sequence for sequence in found if sequence < size)
+    leaves = await repository.leaf_at(session, ledger_id, covered)
+    paths = await service.inclusions(session, ledger_id, covered, size)
+    return tuple(
+        evidence.Erased(decode(leaves[each]), tuple(paths[each]), tuple(sorted(found[each])))
+        for each in covered
+    )
 
 
 async def _map(

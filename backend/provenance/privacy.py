@@ -1,21 +1,26 @@
 """Showing single fields of an event, each proved; forgetting an event's body while its leaf stays valid."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller
+from backend.kit.clock import from_unix, iso
 from backend.kit.disclosure import Disclosure
 from backend.provenance import repository
 from backend.provenance.config import LogConfig
 from backend.provenance.epcis.values import loads
 from backend.provenance.keys import keys_of
+from backend.provenance.log import repository as repository_of_log
 from backend.provenance.log import service as log
 from backend.provenance.log.anchoring import bring_map_up
 from backend.provenance.preparing import fields_of
-from backend.provenance.problems import EventUnknown, FieldUnknown
+from backend.provenance.problems import ErasureTooEarly, EventUnknown, FieldUnknown
 from backend.provenance.query.search import event_of
 from backend.provenance.tables import RecordedEvent
+from backend.verifier import logmap
+from backend.verifier.leaf import Erasure, decode, keys_hash
 
 
 async def disclose(
@@ -39,15 +44,30 @@ async def disclose(
 async def erase(session: AsyncSession, caller: Caller, config: LogConfig, sequence: int) -> RecordedEvent:
     """Forgets an event of the caller's own: its body, its salts, what it is found by.
 
-    Its leaf stays and with it every proof about the log; nobody can say any more what it commits to. The
-    document it came in is forgotten with the last of its events. Raises EventUnknown.
+    Its leaf stays and with it every proof about the log; nobody can say any more what it commits to. So
+    do the keys under which it stands in the map, and a leaf of its own says that it was forgotten: the map
+    can be recomputed, and whoever is shown less than the map counts is told why. Not before everybody who
+    watches the log had time to see it. The document it came in is forgotten with the last of its events.
+
+    Raises EventUnknown, ErasureTooEarly.
     """
     state = await log.lock(session, caller.ledger_id, config)
     row = await repository.by_sequence(session, caller, sequence)
     if row is None or row.party_id != caller.party_id:
         raise EventUnknown()
-    names = keys_of(event_of(row)) if row.body is not None else frozenset()
+    if row.body is None:
+        return row
+    moment = log.clock(state)
+    allowed = decode(row.leaf).received_at + config.erasable_after // timedelta(milliseconds=1)
+    if moment < allowed or await repository_of_log.anchored(session, caller.ledger_id, sequence + 1) is None:
+        raise ErasureTooEarly(moment=iso(from_unix(allowed // 1000)))
     await bring_map_up(session, state)  # what the map will say of it must be known before it is forgotten
+    event, secret = event_of(row), bytes.fromhex(state.map_secret[2:])
+    keys = {logmap.key(secret, identifier) for identifier in logmap.identifiers(event.body)}
+    record = Erasure(config.log_id, state.size, moment, sequence, keys_hash(keys))
+    await log.append(session, state, [record])
+    await repository_of_log.put_erasure(session, caller.ledger_id, record, keys)
+    names = keys_of(event)
     row.body, row.salts, row.context = None, None, []
     row.event_id = row.cbv_hash
     await session.flush()

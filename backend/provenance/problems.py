@@ -108,6 +108,12 @@ class FieldUnknown(Problem):
     status, code = 404, "epcis-field-unknown"
 
 
+class ErasureTooEarly(Problem):
+    """Monitors have not had the time to see the event that they were promised."""
+
+    status, code = 409, "epcis-erasure-too-early"
+
+
 class CosignatureInvalid(Problem):
     """The note is no checkpoint of this log, or is not co-signed with the key it names."""
 

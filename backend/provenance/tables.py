@@ -122,6 +122,31 @@ class LogState(Base):
     map_root: Mapped[str] = mapped_column(Hash32)
 
 
+class ErasedEvent(Base):
+    """That an event was forgotten: the leaf that says so, at its own place in the log."""
+
+    __tablename__ = "log_erasures"
+    __table_args__ = (UniqueConstraint("ledger_id", "record"),)
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    record: Mapped[int] = mapped_column(BigInteger)
+    """Where the leaf stands that says so."""
+    leaf: Mapped[bytes] = mapped_column(LargeBinary)
+    """Its encoding (`verifier.leaf.Erasure`)."""
+
+
+class ErasedKey(Base):
+    """A key of the map under which a forgotten event stands."""
+
+    __tablename__ = "log_erased_keys"
+    __table_args__ = (Index("ix_log_erased_keys_sequence", "ledger_id", "sequence"),)
+
+    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    sequence: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+
+
 class LogTile(Base):
     """Up to 256 neighbouring hashes of the tree (C2SP tlog-tiles); full ones never change."""
 

@@ -159,6 +159,7 @@ def _log(reader: Reader) -> ev.Log:
         history=reader.hash("history") if reader.has("history") else bytes(32),
         captures=reader.objects("captures", _capture),
         events=reader.objects("events", lambda inner: _event(inner, table)),
+        erased=reader.objects("erased", lambda inner: _erased(inner, table)),
         map_secret=reader.raw("map_secret") if reader.has("map_secret") else b"",
         map_nodes=_map_nodes(reader),
         map_answers=reader.objects("map_answers", _answer),
@@ -192,20 +193,31 @@ def _capture(reader: Reader) -> ev.Capture:
     )
 
 
-def _event(reader: Reader, table: tuple[bytes, ...]) -> ev.RecordedEvent:
+def _leaf(reader: Reader) -> leaf.Leaf:
     try:
-        recorded = leaf.decode(reader.base64("leaf"))
+        return leaf.decode(reader.base64("leaf"))
     except leaf.LeafError as error:
         raise reader.error("leaf", str(error)) from error
+
+
+def _path(reader: Reader, table: tuple[bytes, ...]) -> tuple[bytes, ...]:
     path = []
     for pointer, item in reader.items("path"):
         text = str(item)
         if not text.isascii() or not text.isdigit() or int(text) >= len(table):
             raise BundleError(pointer, "the place of a hash in /log/hashes belongs here")
         path.append(table[int(text)])
+    return tuple(path)
+
+
+def _erased(reader: Reader, table: tuple[bytes, ...]) -> ev.Erased:
+    return ev.Erased(_leaf(reader), _path(reader, table), reader.base64s("keys", 32))
+
+
+def _event(reader: Reader, table: tuple[bytes, ...]) -> ev.RecordedEvent:
     return ev.RecordedEvent(
-        leaf=recorded,
-        path=tuple(path),
+        leaf=_leaf(reader),
+        path=_path(reader, table),
         capture=reader.integer("capture", 32),
         event=reader.text("event").encode("utf-8") if reader.has("event") else b"",
         salts=reader.base64("salts") if reader.has("salts") else b"",

@@ -60,6 +60,15 @@ class RecordedEvent:
 
 
 @dataclass(frozen=True)
+class Erased:
+    """An event that was forgotten: its leaf, its path, and keys of the map that it stands under."""
+
+    leaf: Leaf
+    path: tuple[bytes, ...]
+    keys: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
 class MapAnswer:
     """What the map is said to hold of an identifier, None for nothing; where that is not what is shown."""
 
@@ -75,6 +84,7 @@ class Log:
     history: bytes = bytes(32)
     captures: tuple[Capture, ...] = ()
     events: tuple[RecordedEvent, ...] = ()
+    erased: tuple[Erased, ...] = ()
     map_secret: bytes = b""
     map_nodes: Mapping[bytes, tuple[bytes, bytes]] = field(default_factory=dict)
     map_answers: tuple[MapAnswer, ...] = ()

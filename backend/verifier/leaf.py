@@ -9,6 +9,7 @@ salts leaves the leaf, and all proofs about it, valid.
 
 import hmac
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -17,9 +18,12 @@ from backend.kit import merkle
 VERSION = 1
 FILLER = 0
 """The version of a leaf that records nothing: it hides how many do."""
+ERASURE = 2
+"""The version of a leaf that records that an event was forgotten."""
 ENCODED_BYTES = 201
 SALT_BYTES = 32
 
+_KEYS_DOMAIN = b"tallystick keys of erased event v1\x00"
 _BODY_DOMAIN = b"tallystick received body v1\x00"
 _CBV_HASH = re.compile(r"ni:///sha-256;([0-9a-f]{64})\?ver=CBV2\.0")
 
@@ -101,6 +105,42 @@ def decode(encoded: bytes) -> Leaf:
         place=int.from_bytes(encoded[165:169]),
         fields_root=encoded[169:201],
     )
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """That the event at the place `erased` was forgotten, at `received_at` milliseconds by the log's clock.
+
+    `keys` is `keys_hash` of where it stands in the map, which is still recomputed from there.
+    """
+
+    log_id: bytes
+    sequence: int
+    received_at: int
+    erased: int
+    keys: bytes
+
+    def encode(self) -> bytes:
+        """version 1 · log id 32 · sequence 8 · received 8 · erased place 8 · hash of keys 32; 89 bytes."""
+        numbers = (self.sequence, self.received_at, self.erased)
+        return bytes([ERASURE]) + self.log_id + b"".join(n.to_bytes(8) for n in numbers) + self.keys
+
+    def hash(self) -> bytes:
+        """The leaf's hash in the log's tree (RFC 6962)."""
+        return merkle.leaf_hash(self.encode())
+
+
+def decode_erasure(encoded: bytes) -> Erasure:
+    """The record behind its 89 bytes. `LeafError` for anything else."""
+    if len(encoded) != 89 or encoded[0] != ERASURE:
+        raise LeafError(f"not a leaf of version {ERASURE}: {len(encoded)} bytes")
+    sequence, received_at, erased = (int.from_bytes(encoded[start : start + 8]) for start in (33, 41, 49))
+    return Erasure(encoded[1:33], sequence, received_at, erased, encoded[57:])
+
+
+def keys_hash(keys: Iterable[bytes]) -> bytes:
+    """What an erasure's leaf says of the places in the map of what was forgotten."""
+    return sha256(_KEYS_DOMAIN + b"".join(sorted(keys))).digest()
 
 
 def filler(secret: bytes, log_id: bytes, sequence: int) -> bytes:

@@ -65,21 +65,18 @@ def _log(evidence: ev.Evidence, map_nodes: Iterable[tuple[bytes, bytes]]) -> Jso
     hashes: dict[bytes, int] = {}
     events: list[Json] = []
     for event in log.events:
-        path = [hashes.setdefault(each, len(hashes)) for each in event.path]
-        written: dict[str, Json] = {
-            "leaf": _base64(event.leaf.encode()),
-            "path": path,
-            "capture": event.capture,
-        }
+        written = _placed(event, hashes) | {"capture": event.capture}
         if event.event:
             written["event"] = event.event.decode("utf-8")
             written["salts"] = _base64(event.salts)
         events.append(written)
+    erased = [_placed(each, hashes) | {"keys": [_base64(key) for key in each.keys]} for each in log.erased]
     return {
         "heads": [_head(head) for head in log.heads],
         "history": _hex(log.history),
         "captures": [_capture(each) for each in log.captures],
         "events": events,
+        "erased": erased,
         "hashes": [_base64(each) for each in hashes],
         "map_secret": _hex(log.map_secret),
         "map_nodes": [_base64(pair[0] + pair[1]) for pair in map_nodes if pair not in leaves],
@@ -95,6 +92,12 @@ def _log(evidence: ev.Evidence, map_nodes: Iterable[tuple[bytes, bytes]]) -> Jso
         "checkpoint": log.checkpoint,
         "cosignatures": [{"witness": name, "signature": _hex(value)} for name, value in log.cosignatures],
     }
+
+
+def _placed(event: ev.RecordedEvent | ev.Erased, hashes: dict[bytes, int]) -> dict[str, Json]:
+    """An event's leaf, and its path as places in `hashes`, which grows by what is new."""
+    path = [hashes.setdefault(each, len(hashes)) for each in event.path]
+    return {"leaf": _base64(event.leaf.encode()), "path": path}
 
 
 def _follows(

@@ -83,14 +83,16 @@ class FieldsView(View):
 
 
 class EntryView(View):
-    """What stands at a place of the log. `event` is null once it was erased, and under a leaf of version 0,
-    which records nothing."""
+    """What stands at a place of the log. `event` is null once it was erased, and under leaves of version 0,
+    which record nothing, and 2, which say that an event was erased."""
 
     sequence: int
     leaf: str
     event: str | None = Field(description="The event in the JSON binding, numbers as written.")
     context: list[Any] | None = Field(description="The JSON-LD context its names are read in.")
     salts: str | None = Field(description="One of 32 bytes for each field, in the order of their names.")
+    erased_by: int | None = Field(description="Where the leaf stands that says that the event was erased.")
+    map_keys: list[str] | None = Field(description="Where an erased event stands in the map.")
 
 
 class EntriesView(View):
@@ -101,6 +103,7 @@ class EntriesView(View):
     map_size: int
     map_root: str = Field(examples=[_HASH])
     longest_delay: int = Field(description="Seconds a receipt promises at most.", examples=[3600])
+    erasable_after: int = Field(description="Seconds an event is kept at least.", examples=[608400])
 
 
 class ConsistencyView(View):
@@ -225,7 +228,8 @@ async def erase(
     caller: CurrentCaller,
     log: CurrentLog,
 ) -> Response:
-    """Forget an event of one's own. Its leaf stays, and with it every proof about the log."""
+    """Forget an event of one's own, once whoever watches the log had time to see it. Its leaf stays, and with
+    it every proof about the log; another leaf says that it was forgotten."""
     await privacy.erase(session, caller, log, sequence)
     audit_subject(request, f"event:{sequence}")
     return Response(status_code=204)
@@ -244,7 +248,9 @@ async def entries(
     state = await repository.state(session, caller.ledger_id)
     if state is None:
         raise NotInTree(reason="the log has no leaves")
-    shown = await service.entries(session, state, start, min(start + limit, state.size))
+    end = min(start + limit, state.size)
+    shown = await service.entries(session, state, start, end)
+    erased = await repository.erasures_of(session, caller.ledger_id, start, end)
     return EntriesView(
         entries=[
             EntryView(
@@ -253,6 +259,8 @@ async def entries(
                 event=entry.body,
                 context=entry.context if entry.body is not None else None,
                 salts=_hex(entry.salts) if entry.salts is not None else None,
+                erased_by=erased[sequence][0] if sequence in erased else None,
+                map_keys=[_hex(key) for key in erased[sequence][1]] if sequence in erased else None,
             )
             for sequence, entry in enumerate(shown, start)
         ],
@@ -260,6 +268,7 @@ async def entries(
         map_size=state.map_size,
         map_root=state.map_root,
         longest_delay=int(log.longest_delay.total_seconds()),
+        erasable_after=int(log.erasable_after.total_seconds()),
     )
 
 

@@ -17,6 +17,7 @@ _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS state (one INTEGER PRIMARY KEY CHECK (one = 1), size INTEGER, peaks BLOB,
                                   log_id BLOB, map_root BLOB, secret BLOB);
 CREATE TABLE IF NOT EXISTS agreed (size INTEGER PRIMARY KEY, log_root BLOB, map_root BLOB);
+CREATE TABLE IF NOT EXISTS owed (record INTEGER PRIMARY KEY, leaf BLOB, due INTEGER);
 CREATE TABLE IF NOT EXISTS pins (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, count INTEGER) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS nodes (hash BLOB PRIMARY KEY, left BLOB, right BLOB) WITHOUT ROWID;
@@ -75,6 +76,28 @@ class Memory:
         self._file.execute("INSERT OR IGNORE INTO pins VALUES (?, ?)", (name, value))
         first: str = self._file.execute("SELECT value FROM pins WHERE name = ?", (name,)).fetchone()[0]
         return first
+
+    def owe(self, record: int, leaf: bytes, due: int) -> None:
+        """An event that this monitor never saw was forgotten: this leaf, which says so, must stand there, and
+        a head must cover it by the Unix time `due`."""
+        self._file.execute("INSERT OR REPLACE INTO owed VALUES (?, ?, ?)", (record, leaf, due))
+
+    def owed(self, record: int) -> bytes | None:
+        """The leaf that must stand at a place, if one must."""
+        row = self._file.execute("SELECT leaf FROM owed WHERE record = ?", (record,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def overdue(self, size: int, now: int) -> int | None:
+        """A place at or beyond `size` whose leaf a head should have covered by now."""
+        waiting = "SELECT min(record) FROM owed WHERE record >= ? AND due < ?"
+        found: int | None = self._file.execute(waiting, (size, now)).fetchone()[0]
+        return found
+
+    @property
+    def unseen(self) -> int:
+        """How many events were forgotten before this monitor saw them. The map of before vouches for them."""
+        count: int = self._file.execute("SELECT count(*) FROM owed").fetchone()[0]
+        return count
 
     def count(self, mentions: Mapping[bytes, list[tuple[int, bytes]]]) -> None:
         """Puts more mentions of keys, each the place and hash of a leaf, into the map."""

@@ -26,7 +26,17 @@ from backend.provenance.log.notes import (
 from backend.provenance.preparing import fields_of
 from backend.verifier import logmap
 from backend.verifier.checkpoint import extensions
-from backend.verifier.leaf import FILLER, Leaf, LeafError, decode, filler
+from backend.verifier.leaf import (
+    ERASURE,
+    FILLER,
+    Erasure,
+    Leaf,
+    LeafError,
+    decode,
+    decode_erasure,
+    filler,
+    keys_hash,
+)
 
 _PAGE: Final = 500
 
@@ -99,8 +109,8 @@ def _catch_up(source: Source, memory: Memory, head: ChainHead) -> None:
             raise Disagreement("the log shows another secret of its map than before", {"head": _shown(head)})
         mentions: dict[bytes, list[tuple[int, bytes]]] = {}
         for entry in page["entries"][: head.size - frontier.size]:
-            for identifier, place in _take(frontier, secret, entry, memory):
-                mentions.setdefault(logmap.key(secret, identifier), []).append(place)
+            for key, place in _take(source, frontier, secret, entry, memory, head.now):
+                mentions.setdefault(key, []).append(place)
         memory.count(mentions)
     if frontier.size != head.size:
         raise Disagreement(
@@ -139,11 +149,19 @@ def _require_in_time(source: Source, memory: Memory, head: ChainHead) -> None:
     """No leaf waits for its head longer than the log promised when it took it."""
     page = source.get(f"/v1/log/entries?start={head.size}&limit=1")
     require_pinned(memory, "longest delay", str(page["longest_delay"]))
+    require_pinned(memory, "time until an event may be erased", str(page["erasable_after"]))
+    missing = memory.overdue(head.size, head.now)
+    if missing is not None:
+        raise Disagreement(
+            f"the leaf at place {missing}, said to say that an event was erased, has no head on the chain",
+            {"head": _shown(head), "place": missing, "now": head.now},
+        )
     for entry in page["entries"][:1]:
         encoded = _raw(entry["leaf"])
         if encoded[:1] == bytes([FILLER]):
             continue
-        received = _decoded(encoded, entry).received_at // 1000
+        waits = _erasure if encoded[:1] == bytes([ERASURE]) else _decoded
+        received = waits(encoded, entry).received_at // 1000
         if head.now - received > page["longest_delay"]:
             raise Disagreement(
                 f"leaf {entry['sequence']} has waited {head.now - received} seconds for a head on the chain; "
@@ -162,14 +180,23 @@ def _pages(source: Source, start: int, end: int) -> Iterator[Mapping[str, Any]]:
 
 
 def _take(
-    frontier: merkle.Frontier, secret: bytes, entry: Mapping[str, Any], memory: Memory
-) -> list[tuple[logmap.Identifier, tuple[int, bytes]]]:
-    """Puts an entry into the tree; what it mentions, and where."""
+    source: Source,
+    frontier: merkle.Frontier,
+    secret: bytes,
+    entry: Mapping[str, Any],
+    memory: Memory,
+    now: int,
+) -> list[tuple[bytes, tuple[int, bytes]]]:
+    """Puts an entry into the tree; under which keys of the map it counts, and where it stands."""
     encoded = _raw(entry["leaf"])
-    if encoded[:1] == bytes([FILLER]):
+    if memory.owed(frontier.size) not in {None, encoded}:
+        raise Disagreement(
+            f"place {frontier.size} does not say which event was erased, as it was said to",
+            {"entry": dict(entry)},
+        )
+    if encoded[:1] in _RECORDS_NOTHING:
         memory.log_id = memory.log_id or encoded[1:33]
-        if encoded != filler(secret, memory.log_id, frontier.size):
-            raise Disagreement(f"place {frontier.size} is filled with something", {"entry": dict(entry)})
+        _require_nothing(encoded, frontier.size, secret, memory.log_id, entry)
         frontier.append(merkle.leaf_hash(encoded))
         return []
     leaf = _decoded(encoded, entry)
@@ -181,14 +208,67 @@ def _take(
     hashed = merkle.leaf_hash(encoded)
     frontier.append(hashed)
     if entry["event"] is None:
+        keys = _erased_keys(source, leaf, entry, memory, now)
+    else:
+        _require_committed(leaf, entry)
+        event = parse(entry["event"])
+        found = logmap.identifiers(event) if isinstance(event, Mapping) else frozenset()
+        keys = [logmap.key(secret, identifier) for identifier in found]
+    return [(key, (leaf.sequence, hashed)) for key in keys]
+
+
+_RECORDS_NOTHING: Final = {bytes([FILLER]), bytes([ERASURE])}
+
+
+def _require_nothing(
+    encoded: bytes, place: int, secret: bytes, log_id: bytes, entry: Mapping[str, Any]
+) -> None:
+    """A leaf that records no event is this place's filler, or says of an earlier event that it was erased."""
+    if encoded[0] == FILLER:
+        good = encoded == filler(secret, log_id, place)
+    else:
+        record = _erasure(encoded, entry)
+        good = (record.log_id, record.sequence) == (log_id, place) and record.erased < place
+    if not good:
+        raise Disagreement(f"place {place} is filled with something", {"entry": dict(entry)})
+
+
+def _erased_keys(
+    source: Source, leaf: Leaf, entry: Mapping[str, Any], memory: Memory, now: int
+) -> list[bytes]:
+    """Where an erased event stands in the map, as the leaf that says that it was erased commits to it.
+
+    That nobody may say so later of other keys follows from the map: its root was on the chain before.
+    """
+    if entry.get("erased_by") is None:
         raise Disagreement(
-            f"event {leaf.sequence} was erased before this monitor saw it, so the map cannot be recomputed",
+            f"event {leaf.sequence} is not shown, and no leaf of the log says that it was erased",
             {"entry": dict(entry)},
         )
-    _require_committed(leaf, entry)
-    event = parse(entry["event"])
-    found = logmap.identifiers(event) if isinstance(event, Mapping) else frozenset()
-    return [(identifier, (leaf.sequence, hashed)) for identifier in found]
+    keys = [_raw(key) for key in entry["map_keys"] or ()]
+    page = source.get(f"/v1/log/entries?start={entry['erased_by']}&limit=1")
+    evidence = {"entry": dict(entry), "record": [dict(each) for each in page["entries"][:1]]}
+    if not page["entries"]:
+        raise Disagreement(f"the leaf that says that event {leaf.sequence} was erased is not shown", evidence)
+    record = _erasure(_raw(page["entries"][0]["leaf"]), evidence)
+    said = (record.sequence, record.erased, record.keys)
+    if said != (entry["erased_by"], leaf.sequence, keys_hash(keys)):
+        raise Disagreement(f"another leaf is said to say that event {leaf.sequence} was erased", evidence)
+    age = (record.received_at - leaf.received_at) // 1000
+    if age < page["erasable_after"]:
+        raise Disagreement(
+            f"event {leaf.sequence} was erased after {age} seconds; {page['erasable_after']} were promised",
+            evidence,
+        )
+    memory.owe(record.sequence, record.encode(), now + page["longest_delay"])
+    return keys
+
+
+def _erasure(encoded: bytes, entry: Mapping[str, Any]) -> Erasure:
+    try:
+        return decode_erasure(encoded)
+    except LeafError as error:
+        raise Disagreement(str(error), {"entry": dict(entry)}) from error
 
 
 def _require_committed(leaf: Leaf, entry: Mapping[str, Any]) -> None:

@@ -15,6 +15,8 @@ from backend.provenance.log.tiles import TileId
 from backend.provenance.tables import (
     AnchoredHead,
     Cosignature,
+    ErasedEvent,
+    ErasedKey,
     LogHead,
     LogState,
     LogTile,
@@ -22,6 +24,7 @@ from backend.provenance.tables import (
     MapNode,
     RecordedEvent,
 )
+from backend.verifier.leaf import Erasure
 
 _IN_LIST = 500
 
@@ -195,6 +198,63 @@ async def leaves(
         .order_by(RecordedEvent.sequence)
     )
     return [(sequence, leaf, body) for sequence, leaf, body in rows]
+
+
+async def put_erasure(session: AsyncSession, ledger_id: UUID, record: Erasure, keys: Iterable[bytes]) -> None:
+    """Notes that an event was forgotten, by which leaf, and under which keys of the map it stands."""
+    erased = {"ledger_id": ledger_id, "sequence": record.erased}
+    session.add(ErasedEvent(**erased, record=record.sequence, leaf=record.encode()))
+    session.add_all([ErasedKey(**erased, key=key) for key in keys])
+    await session.flush()
+
+
+async def erasures_at(session: AsyncSession, ledger_id: UUID, start: int, end: int) -> dict[int, bytes]:
+    """The leaves from `start` up to before `end` that say what was forgotten, by place."""
+    rows = await session.execute(
+        select(ErasedEvent.record, ErasedEvent.leaf).where(
+            ErasedEvent.ledger_id == ledger_id, ErasedEvent.record >= start, ErasedEvent.record < end
+        )
+    )
+    return {row.record: row.leaf for row in rows}
+
+
+async def erasures_of(
+    session: AsyncSession, ledger_id: UUID, start: int, end: int
+) -> dict[int, tuple[int, list[bytes]]]:
+    """The events from `start` up to before `end` that were forgotten: place → (place of the record, keys)."""
+    rows = await session.execute(
+        select(ErasedEvent.sequence, ErasedEvent.record, ErasedKey.key)
+        .join(
+            ErasedKey,
+            and_(ErasedKey.ledger_id == ErasedEvent.ledger_id, ErasedKey.sequence == ErasedEvent.sequence),
+            isouter=True,
+        )
+        .where(ErasedEvent.ledger_id == ledger_id, ErasedEvent.sequence >= start, ErasedEvent.sequence < end)
+        .order_by(ErasedEvent.sequence, ErasedKey.key)
+    )
+    found: dict[int, tuple[int, list[bytes]]] = {}
+    for row in rows:
+        keys = found.setdefault(row.sequence, (row.record, []))[1]
+        keys += filter(None, [row.key])
+    return found
+
+
+async def erased_under(
+    session: AsyncSession, ledger_id: UUID, keys: Iterable[bytes]
+) -> dict[int, list[bytes]]:
+    """The forgotten events that stand under any of these keys of the map, each with those of them it has."""
+    found: dict[int, list[bytes]] = {}
+    wanted = sorted(set(keys))
+    for start in range(0, len(wanted), _IN_LIST):
+        part = wanted[start : start + _IN_LIST]
+        rows = await session.execute(
+            select(ErasedKey.sequence, ErasedKey.key).where(
+                ErasedKey.ledger_id == ledger_id, ErasedKey.key.in_(part)
+            )
+        )
+        for sequence, key in rows:
+            found.setdefault(sequence, []).append(key)
+    return found
 
 
 async def newest_head(session: AsyncSession, ledger_id: UUID) -> LogHead | None:

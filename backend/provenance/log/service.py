@@ -16,7 +16,7 @@ from backend.provenance.log.notes import Checkpoint
 from backend.provenance.problems import NotInTree
 from backend.provenance.tables import AnchoredHead, LogState
 from backend.verifier.checkpoint import extensions
-from backend.verifier.leaf import Leaf, filler
+from backend.verifier.leaf import Erasure, Leaf, filler
 
 
 async def lock(session: AsyncSession, ledger_id: UUID, config: LogConfig) -> LogState:
@@ -35,7 +35,7 @@ def clock(state: LogState) -> int:
     return max(int(now().timestamp() * 1000), state.last_received)
 
 
-async def append(session: AsyncSession, state: LogState, leaves: Sequence[Leaf]) -> None:
+async def append(session: AsyncSession, state: LogState, leaves: Sequence[Leaf | Erasure]) -> None:
     """Appends leaves whose sequence numbers follow on; `state` is locked (`lock`)."""
     if [leaf.sequence for leaf in leaves] != list(range(state.size, state.size + len(leaves))):
         raise ValueError("leaves are appended in order, without a gap")
@@ -59,7 +59,11 @@ def filler_at(state: LogState, sequence: int) -> bytes:
 async def entries(session: AsyncSession, state: LogState, start: int, end: int) -> list[events.Entry]:
     """What stands at each place from `start` up to before `end`, whoever may read it."""
     recorded = await events.entries(session, state.ledger_id, start, end)
-    return [recorded.get(place) or events.Entry(filler_at(state, place)) for place in range(start, end)]
+    records = await repository.erasures_at(session, state.ledger_id, start, end)
+    return [
+        recorded.get(place) or events.Entry(records.get(place) or filler_at(state, place))
+        for place in range(start, end)
+    ]
 
 
 async def _extend(session: AsyncSession, state: LogState, hashes: list[bytes]) -> None:

@@ -126,9 +126,11 @@ def _look(source: Api, node: Node, folder: Path, signer: Signer | None, log_key:
         agreed = is_agreed(note, origin, public, memory)
         if signer is not None and agreed and not has_signed(note, signer):
             cosign(source, signer, note, int(time.time()))
+        unseen = f"; {memory.unseen} events were erased before this monitor saw them" if memory.unseen else ""
         if head is None:
-            return f"nothing new: {memory.size} leaves agree with the chain"
-    return f"{head.size} leaves agree with the chain, log {head.log_root.hex()}, map {head.map_root.hex()}"
+            return f"nothing new: {memory.size} leaves agree with the chain{unseen}"
+    roots = f"log {head.log_root.hex()}, map {head.map_root.hex()}"
+    return f"{head.size} leaves agree with the chain, {roots}{unseen}"
 
 
 def _who(verifier_key: str) -> tuple[str, bytes]:

@@ -222,23 +222,59 @@ def anchored_before(evidence: Evidence, _policy: Policy) -> Finding:
 @check("nothing-left-out", GROUP, goods=True)
 def nothing_left_out(evidence: Evidence, policy: Policy) -> Finding:
     """The log holds no other event about these items and documents: no return, recall or correction."""
-    found = _compared(evidence.log, head(evidence), events(evidence))
+    found = _compared(evidence.log, evidence.ledger, head(evidence), events(evidence))
     return _witnessed(evidence, policy, found) if found.outcome is Outcome.PASS else found
 
 
 @lru_cache(maxsize=4)
-def _compared(log: Log, present: Head, proved: tuple[Recorded, ...]) -> Finding:
-    """Whether the map says of each thing mentioned what follows from the events shown."""
+def _compared(log: Log, ledger: Ledger, present: Head, proved: tuple[Recorded, ...]) -> Finding:
+    """Whether the map says of each thing mentioned what follows from the events shown.
+
+    Where the difference is events that were erased, nothing was kept back and nothing can be told.
+    """
     expected = _entries(proved)
+    erased = _erased(log, ledger, present, frozenset(each.leaf.sequence for each in proved))
+    untold: list[tuple[logmap.Identifier, int]] = []
     nodes = {**log.map_nodes, **_leaves(log.map_secret, expected)}
     for identifier, shown in sorted(expected.items()):
+        key = logmap.key(log.map_secret, identifier)
         try:
-            stored = sparse.lookup(nodes, present.map_root, logmap.key(log.map_secret, identifier))
+            stored = sparse.lookup(nodes, present.map_root, key)
         except KeyError:
             return cannot_tell("verify.map.nodes-missing", "/log/map_nodes", identifier=identifier.value)
-        if stored != shown.value():
+        gone = erased.get(key, [])
+        if stored != _with(shown, gone).value():
             return _differs(log, identifier, shown, stored)
+        if gone:
+            untold.append((identifier, len(gone)))
+    if untold:
+        identifier, count = untold[0]
+        return cannot_tell("verify.map.erased", "/log/erased", identifier=identifier.value, count=count)
     return passed("verify.map.complete", "/log/map_nodes", count=len(expected))
+
+
+def _erased(
+    log: Log, ledger: Ledger, present: Head, shown: frozenset[int]
+) -> Mapping[bytes, list[logmap.Entry]]:
+    """Key of the map → the erased events said to stand under it, each an entry of its own."""
+    found: dict[bytes, list[logmap.Entry]] = {}
+    seen = set(shown)
+    for index, each in enumerate(log.erased):
+        leaf_, path = each.leaf, list(each.path)
+        good = leaf_.log_id == ledger.log_id() and leaf_.sequence not in seen
+        if not good or not merkle.verify_inclusion(
+            leaf_.hash(), leaf_.sequence, present.size, path, present.log_root
+        ):
+            raise Ends(failed("verify.events.forged", f"/log/erased/{index}"))
+        seen.add(leaf_.sequence)
+        for key in set(each.keys):
+            found.setdefault(key, []).append(logmap.Entry(1, leaf_.sequence, leaf_.hash()))
+    return found
+
+
+def _with(shown: logmap.Entry, erased: list[logmap.Entry]) -> logmap.Entry:
+    last = max((shown, *erased), key=lambda each: each.last_sequence)
+    return logmap.Entry(shown.count + len(erased), last.last_sequence, last.last_leaf)
 
 
 def shown_entries(evidence: Evidence) -> Mapping[logmap.Identifier, logmap.Entry]:

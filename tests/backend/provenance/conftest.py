@@ -1,6 +1,6 @@
 """A ledger with a log, parties with GLNs and signing accounts, and what the chain would say of heads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +20,7 @@ from backend.chain.abi import Abi
 from backend.chain.contracts import Contract, Contracts
 from backend.chain.projections import Event
 from backend.chain.repository import Operation
+from backend.kit.access import Role
 from backend.kit.clock import now
 from backend.kit.database import Database
 from backend.kit.settings import load
@@ -218,6 +219,21 @@ async def buyer(world: Any, log: LogConfig) -> Recorder:
 @pytest.fixture
 async def stranger(world: Any, log: LogConfig) -> Recorder:
     return await admit(world, log, number=103)
+
+
+@pytest.fixture
+async def auditor(world: Any) -> Any:
+    return await world.user(Role.AUDITOR)
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch, log: LogConfig) -> Callable[..., None]:
+    """Moves the log's clock on: by default so far that events may be erased."""
+
+    def move(by: timedelta = log.erasable_after) -> None:
+        monkeypatch.setattr("backend.provenance.log.service.now", lambda: now() + by)
+
+    return move
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ async def test_a_bundle_carries_the_head_as_witnesses_signed_it(
     found = await story(database, world, seller, buyer)
     log = found.log
     assert checkpoint.is_of(log.checkpoint, log.heads[-1])
-    assert log.cosignatures == {}
+    assert log.cosignatures == ()
 
     witness = Signer("witness.example", Ed25519PrivateKey.generate())
     note = witness.cosign(f"{log.checkpoint}\n— {ORIGIN} AAAAAAAA\n", 1_800_000_000)
@@ -51,7 +51,8 @@ async def test_a_bundle_carries_the_head_as_witnesses_signed_it(
         }
         await repository.put_cosignature(session, row | {"signed_at": chain.moment})
     log = (await story(database, world, seller, buyer)).log
-    signature = log.cosignatures[witness.name]
+    ((name, signature),) = log.cosignatures
+    assert name == witness.name
     assert checkpoint.cosigned(witness.public, signature, log.checkpoint) == 1_800_000_000
 
 

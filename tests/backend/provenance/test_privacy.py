@@ -1,6 +1,7 @@
 """Showing one field and no other; forgetting an event without breaking a single proof."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from backend.kit import disclosure, merkle, sparse
 from backend.kit.access import Role
 from backend.kit.canonical import parse
 from backend.kit.database import Database
+from backend.provenance.config import LogConfig
 from backend.provenance.tables import EventKey, ReceivedDocument, RecordedEvent
 from backend.verifier.leaf import decode
 from tests.backend.provenance.conftest import Chain, Recorder, receipts
@@ -46,11 +48,12 @@ async def test_only_a_reader_shows_fields(seller: Recorder, stranger: Recorder) 
 
 
 async def test_an_erased_event_leaves_its_leaf_and_every_proof(
-    seller: Recorder, chain: Chain, database: Database, world: Any
+    seller: Recorder, chain: Chain, database: Database, world: Any, later: Any
 ) -> None:
     await seller.capture(document(RECEIPT, {**RECEIPT, "ex:n": "2"}))
     await seller.capture(receipts(1))
     args = await chain.anchor()
+    later()
 
     for sequence in (0, 1):
         assert (await seller.user.client.delete(f"/v1/log/events/{sequence}/body")).status_code == 204
@@ -72,10 +75,14 @@ async def test_an_erased_event_leaves_its_leaf_and_every_proof(
     assert (await seller.user.get("/v1/log/events/0/fields", params={"name": "/bizStep"})).status_code == 404
 
 
-async def test_a_document_is_kept_while_one_of_its_events_is(seller: Recorder, database: Database) -> None:
+async def test_a_document_is_kept_while_one_of_its_events_is(
+    seller: Recorder, chain: Chain, database: Database, later: Any
+) -> None:
     await seller.capture(document(RECEIPT, {**RECEIPT, "ex:n": "2"}))
+    await chain.anchor()
+    later()
 
-    await seller.user.client.delete("/v1/log/events/0/body")
+    assert (await seller.user.client.delete("/v1/log/events/0/body")).status_code == 204
 
     async with database.reading() as session:
         assert (await session.scalars(select(ReceivedDocument))).one().body is not None
@@ -92,5 +99,21 @@ async def test_only_its_recorder_erases_an_event(
     answer = await client.delete("/v1/log/events/0/body")
 
     assert answer.status_code in {403, 404}
+    async with database.reading() as session:
+        assert (await session.scalars(select(RecordedEvent))).one().body is not None
+
+
+async def test_nothing_is_erased_before_whoever_watches_could_see_it(
+    seller: Recorder, chain: Chain, database: Database, later: Any, log: LogConfig
+) -> None:
+    await seller.capture(document(RECEIPT))
+    later()
+    unanchored = await seller.user.client.delete("/v1/log/events/0/body")
+    await chain.anchor()
+    later(log.erasable_after - timedelta(minutes=1))
+    early = await seller.user.client.delete("/v1/log/events/0/body")
+
+    assert (unanchored.status_code, early.status_code) == (409, 409)
+    assert early.json()["type"].endswith("epcis-erasure-too-early")
     async with database.reading() as session:
         assert (await session.scalars(select(RecordedEvent))).one().body is not None

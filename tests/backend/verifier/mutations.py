@@ -245,6 +245,7 @@ def _rehash_log(forged: Any) -> None:
         proof = merkle.inclusion_proof(index, len(leaves), nodes)
         event["path"] = [table.setdefault(each, len(table)) for each in proof]
     log["hashes"] = [_base64(each) for each in table]
+    log["erased"] = []  # these leaves are not in the tree made anew
     secret = _bytes(log["map_secret"])
     entries: dict[bytes, bytes] = {}
     counts: dict[logmap.Identifier, int] = {}

@@ -185,6 +185,17 @@ WRONG = {
         ),
         {"nothing-left-out": "fail", "corrections": "cannot-tell"},
     ),
+    "an event about the goods erased": (
+        lambda m: m.erased_events.append(w.event("inspecting", day=9, transactions=[("desadv", "DA-12")])),
+        {"nothing-left-out": "cannot-tell", "corrections": "cannot-tell"},
+    ),
+    "one erased, another hidden": (
+        lambda m: (
+            m.erased_events.append(w.event("inspecting", day=9, transactions=[("desadv", "DA-12")])),
+            m.hidden_events.append(w.event("inspecting", day=9, transactions=[("recadv", "RA-5")])),
+        ),
+        {"nothing-left-out": "fail", "corrections": "cannot-tell"},
+    ),
     "hidden return": (
         lambda m: m.hidden_events.append(
             w.event("shipping", day=9, transactions=[("desadv", "DA-12")], quantityList=w.CLASS)

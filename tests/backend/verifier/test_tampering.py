@@ -49,6 +49,18 @@ def test_no_check_of_a_good_bundle_improves(good, other):
     assert sample(good, other, SEED)["worse"] > COUNT // 3
 
 
+def test_no_check_improves_where_an_event_was_erased(other):
+    """Whatever is said of the erased event, nobody learns that it was harmless."""
+    tampered = subject("forgotten", w.build(w.forgotten()))
+    every = [
+        each for each in c.plan(tampered, SEED) if each[0][:2] in {("log", "erased"), ("log", "map_nodes")}
+    ]
+    tally = c.Tally()
+    c.run(tampered, other, every[:COUNT], tally)
+    assert tally.wrongs == []
+    assert tally.outcomes["worse"] + tally.outcomes["refused"] > len(every[:COUNT]) // 3
+
+
 def test_no_check_of_a_troubled_bundle_improves(troubled, other):
     assert sample(troubled, other, SEED + 1)["worse"] > COUNT // 10
 

@@ -102,6 +102,7 @@ class World:
     fields: dict = field(default_factory=dict)
     captures: list = field(default_factory=list)
     hidden_events: list = field(default_factory=list)
+    erased_events: list = field(default_factory=list)
     hidden: set = field(default_factory=set)
     heads: list = field(default_factory=list)
     committed_secret: bytes = b"map secret of this log"
@@ -232,6 +233,13 @@ def troubled():
     made.record([event("receiving", day=4) | {"errorDeclaration": {}}], DEBTOR, "debtor")
     made.hidden_events.append(event("shipping", day=9, transactions=[("desadv", "DA-12")]))
     made.captures[1] = (made.captures[1][0], CARRIER, None, *made.captures[1][3:])
+    return made
+
+
+def forgotten():
+    """A healthy claim, but one event about its goods was erased."""
+    made = world()
+    made.erased_events.append(event("inspecting", day=9, transactions=[("desadv", "DA-12")]))
     return made
 
 
@@ -380,10 +388,13 @@ def _log(made):
             append(recorded.hash())
             events.append((recorded, number))
             parsed.append((recorded, parse(body)["epcisBody"]["eventList"][place]))
-    for hidden in made.hidden_events:
+    forgotten = []
+    for count, hidden in enumerate([*made.erased_events, *made.hidden_events]):
         recorded = replace(parsed[-1][0], sequence=frontier.size)
         append(recorded.hash())
         parsed.append((recorded, parse(json.dumps(hidden))))
+        if count < len(made.erased_events):
+            forgotten.append(parsed[-1])
     entries = {}
     for recorded, each in parsed:
         for identifier in logmap.identifiers(each):
@@ -419,6 +430,14 @@ def _log(made):
                 recorded, tuple(merkle.inclusion_proof(recorded.sequence, frontier.size, nodes)), number
             )
             for recorded, number in events
+        ),
+        erased=tuple(
+            evidence.Erased(
+                recorded,
+                tuple(merkle.inclusion_proof(recorded.sequence, frontier.size, nodes)),
+                tuple(logmap.key(MAP_SECRET, each) for each in sorted(logmap.identifiers(event))),
+            )
+            for recorded, event in forgotten
         ),
         map_secret=MAP_SECRET,
         map_nodes=map_nodes,
