@@ -75,7 +75,7 @@ from backend.receivables.currencies import Currencies
 from backend.receivables.movements import PermitHandler
 from backend.receivables.projection import FingerprintRegister, Receivables
 from backend.verification import service as verification
-from backend.verification.service import Gathered, state_of
+from backend.verification.service import Gathered, Sources
 from backend.verification.watching import Gather, watch_loop
 
 ROUTERS: list[APIRouter] = [
@@ -199,13 +199,10 @@ def upkeep(ledger: Ledger) -> Upkeep:
 def gatherer(ledger: Ledger) -> Gather:
     """Makes reports in this process, for the worker's watches."""
     state = SimpleNamespace(settings=ledger.settings)
-    chain = state_of(ledger.rpc, ledger.contracts)
-    read_invoice = backend.verification.invoices.reader(state)
+    sources = Sources.of(ledger.rpc, ledger.contracts, backend.verification.invoices.reader(state))
 
     async def gather(session: AsyncSession, caller: Caller, receivable_id: UUID) -> Gathered:
-        return await verification.gather(
-            session, caller, chain, ledger.contracts, read_invoice, receivable_id
-        )
+        return await verification.gather(session, caller, sources, receivable_id)
 
     return gather
 
@@ -248,12 +245,11 @@ def create_app(
     register_actions(app.state.actions)
     register_ports()
     app.state.read_invoice = backend.invoices.api.reader(app.state)
-    app.state.invoice_evidence = backend.verification.invoices.reader(app.state)
     metrics = Metrics(database, contracts.ledger_id, loops)
     edge.install(app, max_body_bytes=settings.max_body_bytes, observe=timed(metrics))
     chain = rpc or Rpc(settings.rpc_urls, contracts.chain_id)
     app.state.rpc = chain
-    app.state.chain_state = state_of(chain, contracts)
+    app.state.evidence = Sources.of(chain, contracts, backend.verification.invoices.reader(app.state))
     health = Health(
         database, contracts, chain, settings.ready_lag_blocks, partial(migrations.check, database), loops
     )

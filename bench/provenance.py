@@ -80,8 +80,8 @@ def document(events: list[dict[str, Any]]) -> bytes:
 class Bench:
     """An application on an empty schema, and a party that records."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self.contracts = Contracts(
+    def __init__(self, url: str, folder: Path, contracts: Contracts | None = None) -> None:
+        self.contracts = contracts or Contracts(
             31337,
             0,
             "0x" + "00" * 32,

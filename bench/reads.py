@@ -86,7 +86,8 @@ def fill(url: str, ledger: UUID, claims: int) -> dict[str, list[tuple[str, list[
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO ledgers (id, name, chain_id, created_at) VALUES (:ledger, 'bench', 31337, now())"
+                "INSERT INTO ledgers (id, name, chain_id, created_at) "
+                "VALUES (:ledger, 'bench', 31337, now()) ON CONFLICT DO NOTHING"
             ),
             {"ledger": ledger},
         )

@@ -75,6 +75,10 @@ CAMPAIGNS = {
         "measure lists and details at a million receivables, 300 requests a second offered",
         (str(PYTHON), "-m", "bench.reads"),
     ),
+    "deep-report": Campaign(
+        "times reports on claims of 50 events among a million receivables and events, 50 a second",
+        (str(PYTHON), "-m", "bench.report"),
+    ),
     "deep-invoices": Campaign(
         "measure the invoice readers on the files below CORPORA=folder",
         (str(PYTHON), "-m", "bench.invoices"),

@@ -12,6 +12,7 @@ Names are JSON pointers (RFC 6901) of a JSON document or business terms of EN 16
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 
 from backend.kit import sparse
@@ -62,9 +63,8 @@ class SaltedFields:
         return self.disclose_all([name])[0]
 
     def disclose_all(self, names: list[str]) -> list[Disclosure]:
-        """Show several fields; the tree is built once."""
-        store: sparse.NodeStore = {}
-        root = sparse.build(store, self._entries())
+        """Show several fields."""
+        store, root = self._tree
         return [
             Disclosure(name, self.values[name], self.salts[name], sparse.prove(store, root, name_key(name)))
             for name in names
@@ -74,8 +74,14 @@ class SaltedFields:
         """Proof that the document has no field `name`."""
         if name in self.values:
             raise ValueError(f"the document has a field {name!r}")
+        store, root = self._tree
+        return sparse.prove(store, root, name_key(name))
+
+    @cached_property
+    def _tree(self) -> tuple[sparse.NodeStore, bytes]:
+        """The map of all fields, and its root."""
         store: sparse.NodeStore = {}
-        return sparse.prove(store, sparse.build(store, self._entries()), name_key(name))
+        return store, sparse.build(store, self._entries())
 
     def _entries(self) -> dict[bytes, bytes]:
         return {name_key(name): commitment(self.salts[name], value) for name, value in self.values.items()}

@@ -1,6 +1,6 @@
 """Ledgers, parties, their users and keys, and the accounts the chain says they have."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -18,7 +18,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from backend.kit import bulk
 from backend.kit.access import Owned
@@ -202,6 +202,22 @@ async def accounts_of(session: AsyncSession, party_id: UUID) -> Sequence[str]:
     return (await session.scalars(statement.order_by(PartyAccount.id))).all()
 
 
+async def accounts_beside(
+    session: AsyncSession, ledger_id: UUID, accounts: Collection[str]
+) -> dict[str, frozenset[str]]:
+    """Each of the accounts, and with it the others of its party."""
+    own, other = aliased(PartyAccount), aliased(PartyAccount)
+    statement = (
+        select(own.account, other.account)
+        .join(other, other.party_id == own.party_id)
+        .where(own.ledger_id == ledger_id, own.account.in_(accounts))
+    )
+    found = {account: {account} for account in accounts}
+    for account, beside in await session.execute(statement):
+        found[account].add(beside)
+    return {account: frozenset(beside) for account, beside in found.items()}
+
+
 async def identifiers_of(session: AsyncSession, party_id: UUID) -> Sequence[PartyIdentifier]:
     """The other identifiers of a party."""
     statement = select(PartyIdentifier).where(PartyIdentifier.party_id == party_id)
@@ -215,7 +231,8 @@ def directory(ledger_id: UUID) -> Select[Party]:
 
 async def party(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> Party | None:
     """One party of a ledger."""
-    return await session.scalar(select(Party).where(Party.ledger_id == ledger_id, Party.id == party_id))
+    found = await session.get(Party, party_id)
+    return found if found is not None and found.ledger_id == ledger_id else None
 
 
 async def user(session: AsyncSession, ledger_id: UUID, user_id: UUID) -> User | None:

@@ -85,9 +85,9 @@ async def keys_of_references(
     *,
     seller_party_id: UUID,
     buyer_party_id: UUID,
-) -> set[tuple[str, str]]:
-    """Under which (name, value) keys events that name these documents are found, now or later."""
-    return set(await _wanted(session, references, seller_party_id, buyer_party_id))
+) -> dict[tuple[str, str], str]:
+    """Under which (name, value) keys events that name these documents are found, and the reference's type."""
+    return await _wanted(session, references, seller_party_id, buyer_party_id)
 
 
 async def _wanted(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit import bulk
@@ -155,6 +155,20 @@ async def events_under(
             statement = select(RecordedEvent).where(RecordedEvent.ledger_id == ledger_id, under)
             found.update({row.sequence: row for row in await session.scalars(statement)})
     return [found[sequence] for sequence in sorted(found)]
+
+
+async def are_whole(session: AsyncSession, ledger_id: UUID, sequences: Sequence[int]) -> bool:
+    """Whether the events at these places, and the documents they came in, still have their bodies."""
+    erased = (
+        select(RecordedEvent.sequence)
+        .join(ReceivedDocument, ReceivedDocument.id == RecordedEvent.document_id)
+        .where(
+            RecordedEvent.ledger_id == ledger_id,
+            RecordedEvent.sequence.in_(sequences),
+            or_(RecordedEvent.body.is_(None), ReceivedDocument.body.is_(None)),
+        )
+    )
+    return await session.scalar(erased.limit(1)) is None
 
 
 async def names_identifier(session: AsyncSession, caller: Caller, kind: str, value: str) -> bool:

@@ -52,9 +52,7 @@ async def of_debtor(session: AsyncSession, ledger_id: UUID, debtor: str) -> Cond
     newest = (ReceivableState.settled_at.desc(), ReceivableState.id)
     rows = (await session.scalars(statement.order_by(*newest).limit(MOST))).all()
     entries = await _timelines(session, ledger_id, [row.id for row in rows])
-    siblings = {
-        each: await _siblings(session, ledger_id, each) for each in {debtor, *(r.supplier for r in rows)}
-    }
+    siblings = await parties.accounts_beside(session, ledger_id, {debtor, *(r.supplier for r in rows)})
     counted = [
         row
         for row in rows
@@ -96,7 +94,7 @@ async def signs(session: AsyncSession, ledger_id: UUID, supplier: str, debtor: s
     """What hints that supplier and debtor are related, or trade in circles: `same-party`, `same-key`,
     `same-payout`, `mirror` (the debtor sells to its supplier too)."""
     found = []
-    if debtor in await _siblings(session, ledger_id, supplier):
+    if debtor in (await parties.accounts_beside(session, ledger_id, [supplier]))[supplier]:
         found.append("same-party")
     theirs = aliased(Grant)
     shared = select(Grant.key).where(
@@ -140,13 +138,6 @@ async def _timelines(
     for entry in await session.scalars(statement.order_by(*order)):
         found.setdefault(entry.receivable, []).append(entry)
     return found
-
-
-async def _siblings(session: AsyncSession, ledger_id: UUID, account: str) -> frozenset[str]:
-    """The account and the others of its party."""
-    party = await parties.party_of_account(session, ledger_id, account)
-    others = [] if party is None else await parties.accounts_of(session, party.id)
-    return frozenset({account, *others})
 
 
 def _is_outside(account: str, affiliated: frozenset[str]) -> int:

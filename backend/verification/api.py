@@ -84,10 +84,7 @@ async def gathered(
     caller: CurrentCaller,
 ) -> Gathered:
     """The evidence about the claim in the path."""
-    state = request.app.state
-    return await service.gather(
-        session, caller, state.chain_state, state.contracts, state.invoice_evidence, receivable_id
-    )
+    return await service.gather(session, caller, request.app.state.evidence, receivable_id)
 
 
 Evidence = Annotated[Gathered, Depends(gathered)]

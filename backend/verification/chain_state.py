@@ -22,7 +22,7 @@ _ROUNDS = 16
 _KEPT = 4
 """Blocks whose state is remembered: the index moves on every few seconds."""
 _MOST_NODES = 100_000
-"""Nodes remembered of a block, some 50 MB; then it is begun anew."""
+"""Nodes remembered, some 50 MB; then they are forgotten."""
 
 
 class StateUnavailable(Problem):
@@ -33,7 +33,7 @@ class StateUnavailable(Problem):
 
 @dataclass(slots=True)
 class BlockState:
-    """What is known of one block: header, code, and trie nodes under its state root by their hash.
+    """What is known of one block: header, code, and trie nodes by their hash.
 
     Nothing in it can go stale, so it serves every question about the block.
     """
@@ -41,6 +41,7 @@ class BlockState:
     block: header.Header
     code: Mapping[str, bytes]
     nodes: dict[bytes, bytes] = field(default_factory=dict)
+    """Of other blocks too: most of a state is the one before, and a hash names one node for ever."""
 
 
 class ChainState:
@@ -49,31 +50,44 @@ class ChainState:
     def __init__(self, rpc: Rpc, chain_id: int, contracts: Mapping[str, bytes]) -> None:
         self._rpc, self._chain_id, self._contracts = rpc, chain_id, contracts
         self._known: dict[str, BlockState] = {}
+        self._nodes: dict[bytes, bytes] = {}
+        self._asking = asyncio.Lock()
 
     async def at(self, block_hash: str) -> BlockState:
-        """What is known of a block; its header and the contracts' code at least. Raises StateUnavailable."""
-        found = self._known.get(block_hash)
-        if found is None or len(found.nodes) > _MOST_NODES:
-            block = await read_block(self._rpc, block_hash)
-            found = BlockState(block, await self._code(block.number))
-            for old in list(self._known)[: 1 - _KEPT]:
-                del self._known[old]
-            self._known[block_hash] = found
-        return found
+        """What is known of a block: at least its header, and the contracts' code and accounts.
 
-    async def prove(self, state: BlockState, read: Callable[[Ledger], T]) -> T:
+        Raises StateUnavailable.
+        """
+        async with self._asking:  # a new block is asked for once, however many reports wait for it
+            if block_hash not in self._known:
+                block = await read_block(self._rpc, block_hash)
+                code = await self._code(block.number)
+                if len(self._nodes) > _MOST_NODES:
+                    self._nodes = {}
+                self._nodes |= await self._proofs(block, {name: set() for name in self._contracts})
+                for old in list(self._known)[: 1 - _KEPT]:
+                    del self._known[old]
+                self._known[block_hash] = BlockState(block, code, self._nodes)
+            return self._known[block_hash]
+
+    async def prove(
+        self, state: BlockState, read: Callable[[Ledger], T], survey: Callable[[Ledger], object] | None = None
+    ) -> T:
         """What `read` finds, once all of the contracts' storage that it reads is known.
 
-        `read` is pure, and is run again after each question to the node. Raises StateUnavailable.
+        `read` is pure, and is run again after each question to the node; `survey`, which reads most of the
+        same for less, goes before it where something is not known. Raises StateUnavailable.
         """
         for _ in range(_ROUNDS):
             explorer = Explorer(self._chain_id, state.block.state_root, self._contracts, state.nodes)
             found = await asyncio.to_thread(read, explorer)
             wanted = dict(explorer.wanted)
-            if not state.nodes:
-                wanted = {name: wanted.get(name, set()) for name in self._contracts}
             if not wanted:
                 return found
+            if survey is not None:
+                await self.prove(state, survey)
+                survey = None
+                continue
             before = len(state.nodes)
             state.nodes |= await self._proofs(state.block, wanted)
             if len(state.nodes) == before:

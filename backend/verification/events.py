@@ -1,7 +1,9 @@
 """Which events stand behind an invoice: those that name its documents, and others about the same things."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,13 +13,15 @@ from backend.provenance import keys, repository
 from backend.provenance.epcis.values import loads
 from backend.provenance.log import repository as log_rows
 from backend.provenance.query.search import event_of
-from backend.provenance.references import events_for_references, keys_of_references
+from backend.provenance.references import keys_of_references
 from backend.provenance.tables import RecordedEvent
 from backend.verifier import epcis, evidence
 from backend.verifier.checks.goods import MADE
 
 MOST_EVENTS = 1000
 _HOPS = 4
+_STORIES = 32
+"""Kept by a process; one of a thousand events takes a few megabytes."""
 
 
 @dataclass(frozen=True)
@@ -28,23 +32,71 @@ class Story:
     keys: tuple[tuple[str, str], ...]
 
 
-async def gather(
-    session: AsyncSession,
-    ledger_id: UUID,
-    references: Mapping[str, Iterable[str]],
-    *,
-    seller: UUID,
-    buyer: UUID,
-    origin: str,
-) -> Story:
-    """Everything the log holds of the documents an invoice names, with proofs under the newest head."""
-    linked = await events_for_references(
-        session, ledger_id, references, seller_party_id=seller, buyer_party_id=buyer
+class Stories:
+    """Stories made lately. One stays true while the log's head on the chain, its witnesses and the bodies it
+    shows are what they were: then only that is asked for."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[_Asked, _Kept] = OrderedDict()
+
+    async def gather(
+        self,
+        session: AsyncSession,
+        ledger_id: UUID,
+        references: Mapping[str, Iterable[str]],
+        *,
+        seller: UUID,
+        buyer: UUID,
+        origin: str,
+    ) -> Story:
+        """Everything the log holds of the documents an invoice names, with proofs under the newest head."""
+        named = await keys_of_references(session, references, seller_party_id=seller, buyer_party_id=buyer)
+        asked = (ledger_id, frozenset(named.items()), seller, origin)
+        kept = self._kept.get(asked)
+        if kept is None or not await _is_true(session, ledger_id, kept):
+            kept = await _make(session, ledger_id, named, seller, origin)
+            self._kept[asked] = kept
+            while len(self._kept) > _STORIES:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(asked)
+        return kept.story
+
+
+_Asked: TypeAlias = tuple[UUID, frozenset[tuple[tuple[str, str], str]], UUID, str]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A story, the places of the events it shows, and the head and witnesses it was made under."""
+
+    story: Story
+    shown: tuple[int, ...]
+    under: tuple[object, ...]
+
+
+async def _is_true(session: AsyncSession, ledger_id: UUID, kept: _Kept) -> bool:
+    return kept.under == await _head(session, ledger_id) and await repository.are_whole(
+        session, ledger_id, kept.shown
     )
-    rows = await _with_their_own(session, ledger_id, [each.row for each in linked], seller)
+
+
+async def _head(session: AsyncSession, ledger_id: UUID) -> tuple[object, ...]:
+    head = await log_rows.newest_anchored(session, ledger_id)
+    if head is None:
+        return ()
+    witnessed = await log_rows.cosignatures(session, ledger_id, head.size)
+    return (head.size, head.history, *witnessed)
+
+
+async def _make(
+    session: AsyncSession, ledger_id: UUID, named: Mapping[tuple[str, str], str], seller: UUID, origin: str
+) -> _Kept:
+    under = await _head(session, ledger_id)
+    linked = await repository.events_under(session, ledger_id, named)
+    rows = await _with_their_own(session, ledger_id, [row for row in linked if row.body is not None], seller)
     log = await proofs.gather(session, ledger_id, rows[:MOST_EVENTS], origin=origin)
-    named = await keys_of_references(session, references, seller_party_id=seller, buyer_party_id=buyer)
-    return Story(log, tuple(sorted(named | _same_things(rows))))
+    story = Story(log, tuple(sorted(named.keys() | _same_things(rows))))
+    return _Kept(story, tuple(each.leaf.sequence for each in log.events), under)
 
 
 async def covered_under(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -110,9 +110,20 @@ class _Noting(dict[bytes, bytes]):
         return found
 
 
-def state_of(rpc: Rpc, contracts: Contracts) -> ChainState:
-    """The state of the ledger's contracts that reports rest on, for all requests of this process."""
-    return ChainState(rpc, contracts.chain_id, addresses_of(contracts))
+@dataclass(frozen=True)
+class Sources:
+    """Where the evidence comes from, beside the database: one for all requests of a process."""
+
+    contracts: Contracts
+    chain: ChainState
+    read_invoice: ReadInvoice
+    stories: events.Stories = field(default_factory=events.Stories)
+
+    @classmethod
+    def of(cls, rpc: Rpc, contracts: Contracts, read_invoice: ReadInvoice) -> "Sources":
+        """Those of a ledger: the state of its contracts is asked of its own node."""
+        chain = ChainState(rpc, contracts.chain_id, addresses_of(contracts))
+        return cls(contracts, chain, read_invoice)
 
 
 def addresses_of(contracts: Contracts) -> Mapping[str, bytes]:
@@ -125,14 +136,13 @@ def addresses_of(contracts: Contracts) -> Mapping[str, bytes]:
 async def gather(
     session: AsyncSession,
     caller: Caller,
-    chain: ChainState,
-    contracts: Contracts,
-    read_invoice: ReadInvoice,
+    sources: Sources,
     receivable_id: UUID,
     policy: Policy = DEFAULT,
 ) -> Gathered:
     """Everything about a claim the caller may see, its party's pinned keys known. Raises NotFound,
     NotOnTheLedger and what follows."""
+    contracts, chain = sources.contracts, sources.chain
     record = await reading.get(session, caller, receivable_id)
     pinned = await findings.pinned_keys(session, caller, record.debtor_party_id)
     policy = replace(policy, debtor_keys=policy.debtor_keys | pinned)
@@ -140,8 +150,8 @@ async def gather(
     if position is None or await receivables.state(session, caller.ledger_id, record.chain_id) is None:
         raise NotOnTheLedger()
     addresses = addresses_of(contracts)
-    invoice = await read_invoice(session, caller.ledger_id, record.invoice_id)
-    story = await events.gather(
+    invoice = await sources.read_invoice(session, caller.ledger_id, record.invoice_id)
+    story = await sources.stories.gather(
         session,
         caller.ledger_id,
         invoice.references,
@@ -170,9 +180,11 @@ async def gather(
             made_at=moment,
             code=state.code,
         )
-        with suppress(Ends):  # the checks say what is wrong
-            await chain.prove(state, lambda ledger: _touch(found, ledger))
-        answered = await chain.prove(state, lambda ledger: report.run(replace(found, ledger=ledger), policy))
+        answered = await chain.prove(
+            state,
+            lambda ledger: report.run(replace(found, ledger=ledger), policy),
+            survey=lambda ledger: _touch(found, ledger),
+        )
     except RpcError as error:
         raise ChainUnreachable(reason=str(error)) from error
     return Gathered(answered.evidence, state.nodes, answered, policy, story.keys)
@@ -181,16 +193,17 @@ async def gather(
 def _touch(found: evidence.Evidence, ledger: Ledger) -> None:
     """Reads what the checks will read, as far as that is known without them: they need not run so often."""
     debtor, holders = found.terms.debtor, filter(None, [found.holder])
-    ledger.receivable(found.receivable)
-    ledger.head()
-    ledger.fingerprint_keys(found.terms.keySet)
-    for account in {found.terms.supplier, debtor, *holders}:
-        ledger.account(account)
-        ledger.units(found.receivable, account)
-    if found.confirmation is not None:
-        ledger.grants(debtor, evm.word(found.confirmation.signer))
-    for account, key in {(each.leaf.recorder, each.leaf.key_id) for each in found.log.events}:
-        ledger.grants(account, key)
+    with suppress(Ends):  # the checks say what is wrong
+        ledger.receivable(found.receivable)
+        ledger.head()
+        ledger.fingerprint_keys(found.terms.keySet)
+        for account in {found.terms.supplier, debtor, *holders}:
+            ledger.account(account)
+            ledger.units(found.receivable, account)
+        if found.confirmation is not None:
+            ledger.grants(debtor, evm.word(found.confirmation.signer))
+        for account, key in {(each.leaf.recorder, each.leaf.key_id) for each in found.log.events}:
+            ledger.grants(account, key)
 
 
 def terms_of(message: Mapping[str, Any]) -> Terms:

@@ -5,6 +5,7 @@ bytes that were hashed. Own code rather than the `rlp` and `trie` packages becau
 second to import; the tests compare with both.
 """
 
+from functools import lru_cache
 from typing import TypeAlias
 
 from eth_hash.auto import keccak
@@ -15,7 +16,18 @@ WORD_BYTES = 32
 ADDRESS_BYTES = 20
 MAX_DEPTH = 16
 
-__all__ = ["ADDRESS_BYTES", "WORD_BYTES", "Rlp", "RlpError", "decode", "encode", "integer", "keccak", "word"]
+__all__ = [
+    "ADDRESS_BYTES",
+    "WORD_BYTES",
+    "Rlp",
+    "RlpError",
+    "decode",
+    "encode",
+    "integer",
+    "keccak",
+    "remembered",
+    "word",
+]
 
 
 class RlpError(ValueError):
@@ -38,6 +50,12 @@ def decode(encoded: bytes) -> Rlp:
     if end != len(encoded):
         raise RlpError(f"{len(encoded) - end} bytes after the end of the value")
     return item
+
+
+@lru_cache(maxsize=50_000)
+def remembered(data: bytes) -> bytes:
+    """Keccak-256 of data that is asked for again and again: where slots are, the contracts' code."""
+    return keccak(data)
 
 
 def integer(value: int) -> bytes:

@@ -7,7 +7,7 @@ arrays from keccak(slot), small values packed from the low end of a word.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,7 @@ class Place:
         return word >> 8 * self.offset & (1 << 8 * self.size) - 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contract:
     """What is known of a compiled contract: its storage, and its code with the immutables' places zeroed."""
 
@@ -71,11 +71,11 @@ class Contract:
             return slot + member["slot"], member["offset"], self.types[member["type"]]
         if "value" in kind and not isinstance(step, str):
             key = evm.word(step)
-            return int.from_bytes(evm.keccak(key + evm.word(slot)), "big"), 0, self.types[kind["value"]]
+            return int.from_bytes(evm.remembered(key + evm.word(slot)), "big"), 0, self.types[kind["value"]]
         if "base" in kind and step == LENGTH:
             return slot, 0, {"size": evm.WORD_BYTES}
         if "base" in kind and isinstance(step, int):
-            return self._item(int.from_bytes(evm.keccak(evm.word(slot)), "big"), kind, step)
+            return self._item(int.from_bytes(evm.remembered(evm.word(slot)), "big"), kind, step)
         raise KeyError(f"{step!r} is no step into {kind}")
 
     def _item(self, start: int, kind: Mapping[str, Any], index: int) -> tuple[int, int, Mapping[str, Any]]:
@@ -103,6 +103,7 @@ def contracts() -> Mapping[str, Contract]:
     }
 
 
+@lru_cache(maxsize=32)
 def code_hash(code: bytes, contract: Contract) -> bytes:
     """Keccak-256 of the code as `normalised`: equal for every deployment of the same source."""
     return evm.keccak(normalised(code, contract))

@@ -6,6 +6,7 @@ block header. A proof either shows a value, or shows that there is none, or is n
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from backend.verifier import evm
 
@@ -41,7 +42,7 @@ def node_table(nodes: Sequence[bytes]) -> Mapping[bytes, bytes]:
 
 def account(state_root: bytes, address: bytes, nodes: Mapping[bytes, bytes]) -> Account:
     """The account at `address` under a state root; `NO_ACCOUNT` if the nodes show there is none."""
-    found = trie_value(state_root, evm.keccak(address), nodes)
+    found = trie_value(state_root, evm.remembered(address), nodes)
     if found is None:
         return NO_ACCOUNT
     fields = _decode(found)
@@ -59,7 +60,7 @@ def account(state_root: bytes, address: bytes, nodes: Mapping[bytes, bytes]) -> 
 
 def slot(storage_root: bytes, position: int, nodes: Mapping[bytes, bytes]) -> int:
     """The word in a storage slot under an account's storage root; 0 if the nodes show it is unset."""
-    found = trie_value(storage_root, evm.keccak(evm.word(position)), nodes)
+    found = trie_value(storage_root, evm.remembered(evm.word(position)), nodes)
     if found is None:
         return 0
     value = _decode(found)
@@ -119,6 +120,7 @@ def _path(encoded: bytes) -> tuple[bool, list[int]]:
     return bool(flag & 2), nibbles[1 if flag & 1 else 2 :]
 
 
+@lru_cache(maxsize=8192)  # some 10 MB; the nodes near a root are on every path
 def _decode(encoded: bytes) -> evm.Rlp:
     try:
         return evm.decode(encoded)

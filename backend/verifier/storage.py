@@ -183,3 +183,11 @@ class Explorer(StoredLedger):
                 raise
             self.wanted.setdefault(contract, set()).add(slot)
             return 0
+
+    def _account(self, contract: str) -> state.Account:
+        try:
+            return super()._account(contract)
+        except Ends as end:
+            if end.finding.code == "verify.state-missing":
+                self.wanted.setdefault(contract, set())
+            raise

@@ -44,7 +44,7 @@ def contracts(evidence: Evidence, policy: Policy) -> Finding:
     for name in evidence.contracts:
         if name not in evidence.code:
             return cannot_tell("verify.contracts.no-code", "/code", contract=name)
-        if evidence.ledger.code_hash(name) != evm.keccak(evidence.code[name]):
+        if evidence.ledger.code_hash(name) != evm.remembered(evidence.code[name]):
             return failed("verify.contracts.code", f"/code/{name}", contract=name)
     for (name, other), address in layout.links(evidence.code).items():
         if evidence.contracts[other] != address:

@@ -1,14 +1,14 @@
 """The log of events: what stands in it, since when, under whose key, and whether anything was left out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from backend.kit import disclosure, merkle, sparse
 from backend.kit.canonical import CanonicalError, Json, parse
 from backend.verifier import capture, checkpoint, epcis, evm, leaf, logmap
 from backend.verifier.evidence import Capture, Evidence, Log, RecordedEvent
-from backend.verifier.ledger import SCOPE_RECORD, Head, Ledger
+from backend.verifier.ledger import SCOPE_RECORD, Grant, Head
 from backend.verifier.policy import Policy
 from backend.verifier.result import Ends, Finding, Outcome, Word, cannot_tell, check, failed, passed
 
@@ -65,13 +65,17 @@ def events(evidence: Evidence) -> tuple[Recorded, ...]:
     """Every event of the bundle, proved to stand in the log. One that does not ends the check: forged."""
     if not evidence.log.events:
         raise Ends(cannot_tell("verify.events.none", "/log/events"))
-    contract = evidence.contracts["ProvenanceLog"]
-    return _proved(evidence.log, evidence.ledger, head(evidence), (evidence.chain_id, contract))
+    ledger, log = evidence.ledger, evidence.log
+    signed_for = (evidence.chain_id, evidence.contracts["ProvenanceLog"])
+    included = _included(log, head(evidence), ledger.log_id(), signed_for)
+    signers = dict.fromkeys((each.leaf.recorder, each.leaf.key_id) for each in included if each.signed)
+    return _judged(included, tuple((signer, ledger.grants(*signer)) for signer in signers))
 
 
-@lru_cache(maxsize=4)
-def _proved(log: Log, ledger: Ledger, present: Head, signed_for: tuple[int, bytes]) -> tuple[Recorded, ...]:
-    log_id = ledger.log_id()
+# What follows is remembered: many reports ask about the same goods while only the rest of the state moves on.
+@lru_cache(maxsize=64)
+def _included(log: Log, present: Head, log_id: bytes, signed_for: tuple[int, bytes]) -> tuple[Recorded, ...]:
+    """The events, proved to stand in the log; `signed` where the leaf's key signed, whatever it might do."""
     opened = _opened(log, log_id, *signed_for)
     found = []
     seen: set[int] = set()
@@ -85,8 +89,26 @@ def _proved(log: Log, ledger: Ledger, present: Head, signed_for: tuple[int, byte
             raise Ends(failed("verify.events.not-included", place))
         if recorded.capture >= len(opened):
             raise Ends(cannot_tell("verify.events.no-body", place))
-        found.append(_recorded(ledger, recorded, opened[recorded.capture], place))
+        found.append(_recorded(recorded, opened[recorded.capture], place))
     return tuple(found)
+
+
+Signer = tuple[tuple[bytes, bytes], tuple[Grant, ...]]
+"""An account and a key, and what the account granted the key."""
+
+
+@lru_cache(maxsize=64)
+def _judged(included: tuple[Recorded, ...], signers: tuple[Signer, ...]) -> tuple[Recorded, ...]:
+    """The events; `signed` only where the key might record for the account when the log received them."""
+    grants = dict(signers)
+    return tuple(
+        replace(each, signed=each.signed and _might(grants[each.leaf.recorder, each.leaf.key_id], each.leaf))
+        for each in included
+    )
+
+
+def _might(grants: tuple[Grant, ...], leaf_: leaf.Leaf) -> bool:
+    return any(grant.allows(SCOPE_RECORD, leaf_.received_at // 1000) for grant in grants)
 
 
 @dataclass(frozen=True)
@@ -98,7 +120,7 @@ class _Opened:
     key: bytes | None
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _opened(log: Log, log_id: bytes, chain_id: int, contract: bytes) -> tuple[_Opened, ...]:
     return tuple(_open(each, log_id, chain_id, contract) for each in log.captures)
 
@@ -109,7 +131,7 @@ def _open(came_in: Capture, log_id: bytes, chain_id: int, contract: bytes) -> _O
     return _Opened(came_in, leaf.body_hash(came_in.salt, came_in.body), key)
 
 
-def _recorded(ledger: Ledger, recorded: RecordedEvent, opened: _Opened, place: str) -> Recorded:
+def _recorded(recorded: RecordedEvent, opened: _Opened, place: str) -> Recorded:
     leaf_, came_in = recorded.leaf, opened.capture
     event = _from_fields(recorded) if recorded.event else _event_at(came_in.body, leaf_.place)
     if opened.hash != leaf_.body_hash or event is None:
@@ -118,13 +140,9 @@ def _recorded(ledger: Ledger, recorded: RecordedEvent, opened: _Opened, place: s
         view = epcis.view(event)
     except ValueError as error:
         raise Ends(failed("verify.events.body", place)) from error
-    signed = False
-    if came_in.signature:
-        if opened.key != leaf_.key_id or came_in.account != leaf_.recorder:
-            raise Ends(failed("verify.events.signature", place))
-        grants = ledger.grants(leaf_.recorder, opened.key)
-        signed = any(grant.allows(SCOPE_RECORD, leaf_.received_at // 1000) for grant in grants)
-    return Recorded(place, leaf_, event, view, signed)
+    if came_in.signature and (opened.key != leaf_.key_id or came_in.account != leaf_.recorder):
+        raise Ends(failed("verify.events.signature", place))
+    return Recorded(place, leaf_, event, view, bool(came_in.signature))
 
 
 def _from_fields(recorded: RecordedEvent) -> Mapping[str, Json] | None:
@@ -222,18 +240,18 @@ def anchored_before(evidence: Evidence, _policy: Policy) -> Finding:
 @check("nothing-left-out", GROUP, goods=True)
 def nothing_left_out(evidence: Evidence, policy: Policy) -> Finding:
     """The log holds no other event about these items and documents: no return, recall or correction."""
-    found = _compared(evidence.log, evidence.ledger, head(evidence), events(evidence))
+    found = _compared(evidence.log, evidence.ledger.log_id(), head(evidence), events(evidence))
     return _witnessed(evidence, policy, found) if found.outcome is Outcome.PASS else found
 
 
-@lru_cache(maxsize=4)
-def _compared(log: Log, ledger: Ledger, present: Head, proved: tuple[Recorded, ...]) -> Finding:
+@lru_cache(maxsize=64)
+def _compared(log: Log, log_id: bytes, present: Head, proved: tuple[Recorded, ...]) -> Finding:
     """Whether the map says of each thing mentioned what follows from the events shown.
 
     Where the difference is events that were erased, nothing was kept back and nothing can be told.
     """
     expected = _entries(proved)
-    erased = _erased(log, ledger, present, frozenset(each.leaf.sequence for each in proved))
+    erased = _erased(log, log_id, present, frozenset(each.leaf.sequence for each in proved))
     untold: list[tuple[logmap.Identifier, int]] = []
     nodes = {**log.map_nodes, **_leaves(log.map_secret, expected)}
     for identifier, shown in sorted(expected.items()):
@@ -254,14 +272,14 @@ def _compared(log: Log, ledger: Ledger, present: Head, proved: tuple[Recorded, .
 
 
 def _erased(
-    log: Log, ledger: Ledger, present: Head, shown: frozenset[int]
+    log: Log, log_id: bytes, present: Head, shown: frozenset[int]
 ) -> Mapping[bytes, list[logmap.Entry]]:
     """Key of the map → the erased events said to stand under it, each an entry of its own."""
     found: dict[bytes, list[logmap.Entry]] = {}
     seen = set(shown)
     for index, each in enumerate(log.erased):
         leaf_, path = each.leaf, list(each.path)
-        good = leaf_.log_id == ledger.log_id() and leaf_.sequence not in seen
+        good = leaf_.log_id == log_id and leaf_.sequence not in seen
         if not good or not merkle.verify_inclusion(
             leaf_.hash(), leaf_.sequence, present.size, path, present.log_root
         ):
@@ -285,7 +303,7 @@ def shown_entries(evidence: Evidence) -> Mapping[logmap.Identifier, logmap.Entry
     return _entries(events(evidence))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)
 def _entries(recorded_events: tuple[Recorded, ...]) -> Mapping[logmap.Identifier, logmap.Entry]:
     found: dict[logmap.Identifier, logmap.Entry] = {}
     for recorded in sorted(recorded_events, key=lambda each: each.leaf.sequence):

@@ -73,7 +73,7 @@ class MadeChain:
         encoded, nodes = w.chain(self.stored, self.addresses)
         return BlockState(parse(encoded), w.code(), {evm.keccak(node): node for node in nodes})
 
-    async def prove(self, state, read):
+    async def prove(self, state, read, survey=None):
         self.reports += 1
         return read(StoredLedger(31337, state.block.state_root, self.addresses, state.nodes))
 
@@ -109,12 +109,10 @@ class Scene:
 
     def gather(self):
         """The worker's way to make reports."""
-        state = self.market.world.app.state
+        sources = self.market.world.app.state.evidence
 
         async def gather(session, caller, receivable_id):
-            return await service.gather(
-                session, caller, state.chain_state, state.contracts, state.invoice_evidence, receivable_id
-            )
+            return await service.gather(session, caller, sources, receivable_id)
 
         return gather
 
@@ -157,8 +155,7 @@ async def scene(market: Market, world: World, contracts: Contracts, monkeypatch)
     async def read(session, ledger_id, invoice_id):
         return made.invoice
 
-    world.app.state.invoice_evidence = read
-    world.app.state.chain_state = chain
+    world.app.state.evidence = service.Sources(contracts, chain, read)
     _store(made)
     async with world.database.transaction() as session:
         session.add(
