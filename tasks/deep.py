@@ -33,7 +33,7 @@ CAMPAIGNS = {
         "analyse the contracts with slither", (str(PYTHON), "-m", "tasks.analysers", "static")
     ),
     "deep-mutation": Campaign(
-        "change the contracts in every small way and see whether the tests notice (SEED, MINUTES, ONLY)",
+        "change the contracts in every small way; do the tests notice? (SEED, MINUTES, ONLY, AT_ONCE)",
         (str(PYTHON), "-m", "tasks.mutation"),
     ),
     "deep-tampering": Campaign(
