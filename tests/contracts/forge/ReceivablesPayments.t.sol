@@ -317,6 +317,31 @@ contract ReceivablesPaymentsTest is LedgerTest {
         assertEq(_cash(address(receivables)), 0, "nothing left behind");
     }
 
+    /// What was paid while it waived stays the debtor's; what is paid later is the holder's again.
+    function test_Late_WaiverTakenBack_CountsFromThenOn() public {
+        (bytes32 id, Terms memory terms) = _lateClaim(PaymentOrder.InterestFirst);
+        _transfer(supplier, bank, id, FACE / 4);
+        vm.prank(bank.signer);
+        receivables.waiveInterest(id, bank.account, true);
+        assertTrue(receivables.holding(id, bank.account).waivesInterest, "waives");
+        vm.warp(terms.dueEnd + 73 days);
+        uint64 interest = FACE / 500 * 9;
+        _pay(debtor, id, interest);
+        vm.prank(bank.signer);
+        receivables.waiveInterest(id, bank.account, false);
+        assertFalse(receivables.holding(id, bank.account).waivesInterest, "no longer");
+        vm.warp(terms.dueEnd + 2 * 73 days);
+        _pay(debtor, id, FACE + interest);
+        (, uint64 banks) = _redeem(bank, id);
+        assertEq(banks, interest / 4, "of the second payment");
+        (, uint64 suppliers) = _redeem(supplier, id);
+        assertEq(suppliers, interest / 4 * 6, "of both");
+        uint256 before = _cash(debtor.payout);
+        receivables.returnInterest(terms, 0);
+        assertEq(_cash(debtor.payout) - before, interest / 4, "of the first");
+        assertEq(_cash(address(receivables)), 0, "nothing left behind");
+    }
+
     /* EXACT TO THE UNIT */
 
     /// Splits, part payments, closings and redemptions in any order: the last holder gets the last unit.

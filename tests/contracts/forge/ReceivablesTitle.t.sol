@@ -5,6 +5,7 @@ import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
 import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
 import {SCOPE_TRANSFER, Sides, UNLIMITED} from "../../../contracts/types/Account.sol";
 import {Holding, OperatorState, Parcel, Status} from "../../../contracts/types/Receivable.sol";
+import {Offer} from "../../../contracts/types/Sale.sol";
 import {Terms} from "../../../contracts/types/Terms.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {vm} from "./Vm.sol";
@@ -237,6 +238,42 @@ contract ReceivablesTitleTest is LedgerTest {
         vm.prank(stranger);
         vm.expectRevert(refused);
         receivables.sendBack(id, supplier.account, bank.account, 1);
+    }
+
+    /// Signed and accepted, an offer still buys nothing that is not, or no longer, a claim to be sold.
+    function test_Sell_WhatCannotBeTransferred_Reverts() public {
+        Terms memory terms = _terms();
+        vm.prank(supplier.signer);
+        bytes32 id = receivables.issue(terms);
+        _expectSaleReverts(
+            id, FACE, abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, id, Status.Issued)
+        );
+        receivables.confirm(terms, _confirmation(terms));
+        vm.prank(debtor.signer);
+        bytes32 lot = receivables.dispute(terms, 1000, "damaged");
+        vm.prank(debtor.signer);
+        receivables.endDispute(terms, 1);
+        _expectSaleReverts(
+            lot, 1000, abi.encodeWithSelector(IReceivablesEvents.LotNotTransferable.selector, lot)
+        );
+        bytes32 paid = _claim();
+        _pay(debtor, paid, FACE);
+        _expectSaleReverts(
+            paid, FACE, abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, paid, Status.Settled)
+        );
+    }
+
+    function _expectSaleReverts(bytes32 id, uint64 units, bytes memory refused) internal {
+        Offer memory offer = _offerOf(supplier, bank, id, units, units);
+        bytes memory signature = _signed(bank, offer);
+        vm.prank(supplier.signer);
+        vm.expectRevert(refused);
+        financing.accept(offer, 0, signature);
+        offer.lockTime = 1 days;
+        signature = _signed(bank, offer);
+        vm.prank(supplier.signer);
+        vm.expectRevert(refused);
+        financing.accept(offer, 0, signature);
     }
 
     /// The old deployment left alive after a migration.
