@@ -217,7 +217,7 @@ def _write(
 def _killer(number: int, likely: list[str], suites: tuple[str, ...]) -> str:
     """The test that fails with this mutant, the likely ones being asked first."""
     if likely:
-        names = "|".join(sorted({each.partition(":")[2] for each in likely}))
+        names = "|".join(sorted({each.partition(":")[2] for each in likely})).replace("setUp", ".*")
         paths = sorted({each.partition(":")[0] for each in likely})
         if found := _first_failure(number, [*_paths(paths), "--match-test", rf"^({names})\("]):
             return found

@@ -12,7 +12,7 @@ abstract contract SaleTest is LedgerTest {
     Terms internal _terms1;
     bytes32 internal _id;
 
-    function setUp() public override {
+    function setUp() public virtual override {
         super.setUp();
         _terms1 = _terms();
         _id = _issueAndConfirm(_terms1);
