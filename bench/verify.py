@@ -24,7 +24,15 @@ from tests.backend.verifier import world as w
 PER_DOCUMENT, RUNS = 10, 9
 STARTS_AT = w.ANCHORED - 7000
 RESULT = Path(__file__).parent / "verify.json"
-_ADVISORY = ("contracts", "freshness", "equal-elsewhere", "look-alikes", "not-behind-others", "related")
+_ADVISORY = (
+    "contracts",
+    "freshness",
+    "equal-elsewhere",
+    "look-alikes",
+    "not-behind-others",
+    "related",
+    "circles",
+)
 
 
 def build(count: int) -> w.Built:

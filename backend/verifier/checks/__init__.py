@@ -57,6 +57,7 @@ ALL: tuple[Check, ...] = (
     goods.cold_chain,
     conduct.conduct,
     conduct.related,
+    conduct.circles,
 )
 BY_NAME = {check.name: check for check in ALL}
 GROUPS = tuple(dict.fromkeys(check.group for check in ALL))

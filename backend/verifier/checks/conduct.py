@@ -1,5 +1,6 @@
-"""How this debtor paid before, as the operator counts it from the chain. Never proved, worth asking."""
+"""How this debtor paid before, by the operator's count, and signs that it trades with itself."""
 
+from backend.verifier.checks import goods, record
 from backend.verifier.evidence import Evidence
 from backend.verifier.policy import Policy
 from backend.verifier.result import Finding, Word, cannot_tell, check, failed, passed
@@ -28,7 +29,7 @@ def conduct(evidence: Evidence, policy: Policy) -> Finding:
 
 @check("related", GROUP)
 def related(evidence: Evidence, _policy: Policy) -> Finding:
-    """Signs of related parties, or of goods going in circles."""
+    """Signs of related parties, or of claims going both ways between them."""
     if evidence.terms.supplier == evidence.terms.debtor:
         return failed("verify.related.same", "/terms/debtor")
     record = evidence.statements.conduct
@@ -36,3 +37,28 @@ def related(evidence: Evidence, _policy: Policy) -> Finding:
         return cannot_tell("verify.related.unknown", "/statements/conduct").claimed(Word.OPERATOR)
     signs = ", ".join(record.signs)[:200]
     return failed("verify.related.signs", "/statements/conduct", signs=signs).claimed(Word.OPERATOR)
+
+
+@check("circles", GROUP, goods=True)
+def circles(evidence: Evidence, policy: Policy) -> Finding:
+    """No single item behind the claim came from the debtor before, or went back to the supplier after."""
+    sent = [each for each in goods.story_of(evidence).all if each.view.step in goods.SHIPPED]
+    items = frozenset().union(*(goods.items_of(each) for each in sent))
+    if not items:
+        return cannot_tell("verify.circles.lots", "/log/events")
+    first = min(each.view.time for each in sent)
+    around = [each for each in record.events(evidence) if goods.items_of(each) & items]
+    early = [each for each in around if each.view.step in goods.SHIPPED and each.view.time < first]
+    late = [each for each in around if each.view.step in goods.RECEIVED and each.view.time > first]
+    for code, word, recorder, found in (
+        ("verify.circles.from-debtor", Word.DEBTOR, evidence.terms.debtor, early),
+        ("verify.circles.came-back", Word.SUPPLIER, evidence.terms.supplier, late),
+    ):
+        theirs = [each for each in found if each.leaf.recorder == recorder]
+        if any(each.signed for each in theirs):
+            return failed(code, *(each.place for each in theirs[:10])).by(word)
+        if theirs:
+            return cannot_tell(code, *(each.place for each in theirs[:10])).claimed(Word.OPERATOR)
+    if not record.is_complete(evidence, policy):
+        return cannot_tell("verify.corrections.incomplete", "/log/map_answers")
+    return passed("verify.circles.none", "/log/events", count=len(items)).by(Word.RECORDER)

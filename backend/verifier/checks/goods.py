@@ -71,7 +71,7 @@ class Story:
 
 
 @lru_cache(maxsize=4)
-def _story(evidence: Evidence) -> Story:
+def story_of(evidence: Evidence) -> Story:
     found = record.events(evidence)
     ordered = _about(found, ORDERS, document.field_of(evidence, document.ORDER))
     despatched = _about(found, DESPATCHES, document.field_of(evidence, document.DESPATCH))
@@ -84,6 +84,11 @@ def _story(evidence: Evidence) -> Story:
     return Story(ordered, despatched, received, tuple(each for each in found if id(each) in tied))
 
 
+def items_of(recorded: Recorded) -> frozenset[str]:
+    """The single items and logistic units an event is about."""
+    return recorded.view.items | frozenset(filter(None, [recorded.view.parent]))
+
+
 def _places(found: Iterable[Recorded]) -> tuple[str, ...]:
     return tuple(each.place for each in found)[:10]
 
@@ -91,7 +96,7 @@ def _places(found: Iterable[Recorded]) -> tuple[str, ...]:
 @check("ordered", GROUP, goods=True)
 def ordered(evidence: Evidence, _policy: Policy) -> Finding:
     """The debtor ordered what the invoice is for."""
-    story = _story(evidence)
+    story = story_of(evidence)
     if not story.ordered:
         return cannot_tell("verify.ordered.none", "/log/events")
     by_buyer = [each for each in story.ordered if each.by(evidence.terms.debtor)]
@@ -103,7 +108,7 @@ def ordered(evidence: Evidence, _policy: Policy) -> Finding:
 @check("held", GROUP, goods=True)
 def held(evidence: Evidence, _policy: Policy) -> Finding:
     """The seller made the goods, or held them, before they were shipped."""
-    story = _story(evidence)
+    story = story_of(evidence)
     goods = set().union(*(_names(each) for each in story.all))
     made = [
         each
@@ -119,7 +124,7 @@ def held(evidence: Evidence, _policy: Policy) -> Finding:
 @check("shipped", GROUP, goods=True)
 def shipped(evidence: Evidence, _policy: Policy) -> Finding:
     """The goods were shipped, before they were received."""
-    story = _story(evidence)
+    story = story_of(evidence)
     gone = [each for each in story.all if each.view.step in SHIPPED]
     if not gone:
         return cannot_tell("verify.shipped.none", "/log/events")
@@ -137,7 +142,7 @@ def received(evidence: Evidence, policy: Policy) -> Finding:
     """The debtor recorded that it received the goods, under its own key or one it appointed for that."""
     if policy.title_at_shipment:
         return not_applicable("verify.received.title-passed")
-    story = _story(evidence)
+    story = story_of(evidence)
     if not story.received:
         return cannot_tell("verify.received.none", "/log/events")
     by_buyer = [each for each in story.received if each.by(evidence.terms.debtor)]
@@ -151,7 +156,7 @@ def received(evidence: Evidence, policy: Policy) -> Finding:
 @check("match", GROUP, goods=True)
 def match(evidence: Evidence, _policy: Policy) -> Finding:
     """Order, despatch, receipt and invoice name one another by the numbers on the invoice."""
-    story = _story(evidence)
+    story = story_of(evidence)
     missing = [
         name
         for name, found in (
@@ -197,7 +202,7 @@ def not_behind_others(evidence: Evidence, _policy: Policy) -> Finding:
         return cannot_tell("verify.document.hidden", "/fields", fields=document.NUMBER)
     others = {
         number_of(value)
-        for recorded in _story(evidence).all
+        for recorded in story_of(evidence).all
         for kind, value in recorded.view.transactions
         if kind in INVOICES
     } - {own}
@@ -209,7 +214,7 @@ def not_behind_others(evidence: Evidence, _policy: Policy) -> Finding:
 @check("custody", GROUP, goods=True)
 def custody(evidence: Evidence, _policy: Policy) -> Finding:
     """How much of the way from seller to debtor is covered by events, and by how many hands."""
-    story = _story(evidence)
+    story = story_of(evidence)
     steps = {
         "made": any(each.view.step in MADE for each in record.events(evidence)),
         "shipped": any(each.view.step in SHIPPED for each in story.all),
@@ -227,7 +232,7 @@ def cold_chain(evidence: Evidence, policy: Policy) -> Finding:
     if policy.temperature is None:
         return not_applicable("verify.cold.not-needed")
     lowest, highest = (Decimal(limit) / 1000 for limit in policy.temperature)
-    readings = [(each, value) for each in _story(evidence).all for value in each.view.temperatures]
+    readings = [(each, value) for each in story_of(evidence).all for value in each.view.temperatures]
     if not readings:
         return cannot_tell("verify.cold.no-readings", "/log/events")
     for each, value in readings:
@@ -249,7 +254,7 @@ def share_received(evidence: Evidence, policy: Policy) -> Fraction:
 
 def _signed_for(evidence: Evidence, policy: Policy) -> list[Recorded]:
     """The events that count as delivery: the debtor's receipts, or what a carrier took over."""
-    story = _story(evidence)
+    story = story_of(evidence)
     if not policy.title_at_shipment:
         return [each for each in story.received if each.by(evidence.terms.debtor)]
     return [

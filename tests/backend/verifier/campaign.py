@@ -31,8 +31,8 @@ SHOWN = frozenset({
 })  # fmt: skip
 
 _ALL = frozenset(checks.BY_NAME)
-_GOODS = frozenset(check.name for check in checks.ALL if check.group == "goods")
 _RECORD = frozenset(check.name for check in checks.ALL if check.group == "record")
+_GOODS = frozenset(check.name for check in checks.ALL if check.goods) - _RECORD
 
 # Member of the bundle → the checks that rest on it.
 RESTS_ON_IT = {

@@ -17,6 +17,7 @@ UNPROVABLE = {
     "look-alikes": "cannot-tell",
     "not-behind-others": "cannot-tell",
     "related": "cannot-tell",
+    "circles": "cannot-tell",
     "cold-chain": "not-applicable",
 }
 
@@ -46,6 +47,15 @@ def test_without_a_block_that_the_reader_trusts(healthy, trusted):
 
 
 # What is wrong, and what the checks make of it: a function that changes the world before it is built.
+SERIAL = "urn:epc:id:sgtin:4012345.067890.S1"
+
+
+def _ship(made):
+    """One item on its way that has a serial number."""
+    event = w.event("transporting", day=3, transactions=[("desadv", "DA-12")], epcList=[SERIAL])
+    made.record([event], w.CARRIER, "carrier")
+
+
 WRONG = {
     "stale state": (lambda m: setattr(m, "policy", replace(m.policy, state_age=60)), {"freshness": "fail"}),
     "wrong chain": (lambda m: setattr(m, "policy", replace(m.policy, chain_id=1)), {"contracts": "fail"}),
@@ -263,6 +273,31 @@ WRONG = {
             m, "statements", replace(m.statements, conduct=evidence.Conduct(12, 31, 0, 0, ("mirror",)))
         ),
         {"conduct": "fail", "related": "fail"},
+    ),
+    "single items, and all their events": (
+        _ship,
+        {"circles": "pass"},
+    ),
+    "an item that the debtor had sent before": (
+        lambda m: (
+            m.record([w.event("departing", day=1, epcList=[SERIAL])], w.DEBTOR, "debtor"),
+            _ship(m),
+        ),
+        {"circles": "fail"},
+    ),
+    "an item that somebody says the debtor had sent": (
+        lambda m: (
+            m.record([w.event("departing", day=1, epcList=[SERIAL])], w.DEBTOR),
+            _ship(m),
+        ),
+        {"events-signed": "cannot-tell"},
+    ),
+    "an item that came back to the supplier": (
+        lambda m: (
+            _ship(m),
+            m.record([w.event("arriving", day=9, epcList=[SERIAL])], w.SUPPLIER, "supplier"),
+        ),
+        {"circles": "fail"},
     ),
     "title at shipment": (
         lambda m: setattr(m, "policy", replace(m.policy, title_at_shipment=True)),

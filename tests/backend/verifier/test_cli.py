@@ -16,7 +16,9 @@ from tests.backend.verifier import world as w
 
 app = typer.Typer()
 app.command()(cli.verify)
-ADVISORY = dict.fromkeys(("equal-elsewhere", "look-alikes", "not-behind-others", "related"), "advisory")
+ADVISORY = dict.fromkeys(
+    ("equal-elsewhere", "look-alikes", "not-behind-others", "related", "circles"), "advisory"
+)
 
 
 @pytest.fixture(scope="module")
