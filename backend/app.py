@@ -55,6 +55,7 @@ from backend.invoices.projection import FingerprintKeys
 from backend.kit import edge, idempotency, notices, openapi, sealing
 from backend.kit.access import Caller
 from backend.kit.database import Database
+from backend.kit.gate import Gate
 from backend.kit.idempotency import Running
 from backend.kit.loops import Loop, Loops
 from backend.kit.notices import Courier
@@ -237,6 +238,7 @@ def create_app(
     app.state.database = database
     app.state.contracts = contracts
     app.state.authenticate = parties.authenticate
+    app.state.gate = Gate(database, parties.recognise)
     app.state.running = Running()
     app.state.log = log_config(settings, contracts)
     if app.state.log is not None:

@@ -21,6 +21,7 @@ from structlog.contextvars import bind_contextvars
 from backend.kit import audit, idempotency
 from backend.kit.access import WRITERS, Caller
 from backend.kit.database import Database
+from backend.kit.gate import Gate
 from backend.kit.messages import Locale, negotiate
 from backend.kit.problems import InvalidCursor
 
@@ -169,8 +170,8 @@ class Route(APIRoute):
             database = _database(request)
             # Before the write lock is taken: the body has arrived whole and the caller is known.
             body = await request.body()
-            async with database.glance() as session:
-                caller = await _authenticate(request, session)
+            gate: Gate = request.app.state.gate
+            caller = _known(request, await gate.caller(request.headers.get("authorization")))
             if not getattr(self.endpoint, "open_to_readers", False):
                 caller.require(*WRITERS)
             key = self._key(request)
@@ -213,7 +214,10 @@ def _replay(done: idempotency.IdempotentRequest, print_: str) -> Response:
 
 async def _authenticate(request: Request, session: AsyncSession) -> Caller:
     authenticate: Authenticate = request.app.state.authenticate
-    caller = await authenticate(session, request.headers.get("authorization"))
+    return _known(request, await authenticate(session, request.headers.get("authorization")))
+
+
+def _known(request: Request, caller: Caller) -> Caller:
     request.state.caller = caller
     bind_contextvars(party=str(caller.party_id), user=str(caller.user_id))
     return caller

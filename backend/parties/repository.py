@@ -101,8 +101,15 @@ class ApiKey(Owned, Base):
     revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
+_ONLY_ACCOUNT: Final = (
+    select(func.min(PartyAccount.account))
+    .where(PartyAccount.party_id == Party.id)
+    .having(func.count() == 1)
+    .scalar_subquery()
+)
 _CREDENTIALS: Final = (
     select(
+        ApiKey.digest,
         ApiKey.revoked_at,
         ApiKey.expires_at,
         User.id.label("user_id"),
@@ -110,23 +117,21 @@ _CREDENTIALS: Final = (
         Party.id.label("party_id"),
         Party.ledger_id,
         and_(User.active, Party.active).label("active"),
-        PartyAccount.account,
+        _ONLY_ACCOUNT.label("account"),
     )
     .join(User, User.id == ApiKey.user_id)
     .join(Party, Party.id == User.party_id)
-    .outerjoin(PartyAccount, PartyAccount.party_id == Party.id)
-    .where(ApiKey.digest == bindparam("digest"))
-    .limit(2)
+    .where(ApiKey.digest.in_(bindparam("digests", expanding=True)))
 )
 
 
-async def credentials(session: AsyncSession, digest: str) -> Sequence[Any]:
-    """The key with this digest, its user and party, once for each account of the party, twice at most.
+async def credentials(session: AsyncSession, digests: Iterable[str]) -> dict[str, Any]:
+    """The keys with these digests, by digest: user, party, and the party's account if it has exactly one.
 
     One statement of columns: every request asks it.
     """
-    rows: Sequence[Any] = (await session.execute(_CREDENTIALS, {"digest": digest})).all()
-    return rows
+    rows = await session.execute(_CREDENTIALS, {"digests": list(digests)})
+    return {row.digest: row for row in rows}
 
 
 async def party_by_tax_number(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
@@ -155,22 +156,37 @@ async def revoke_key(session: AsyncSession, key: ApiKey) -> None:
 
 async def authenticate(session: AsyncSession, authorization: str | None) -> Caller:
     """The caller behind an Authorization header. Raises Unauthenticated without saying why."""
+    (caller,) = await recognise(session, [authorization])
+    if caller is None:
+        raise Unauthenticated()
+    return caller
+
+
+async def recognise(session: AsyncSession, headers: Sequence[str | None]) -> list[Caller | None]:
+    """The callers behind Authorization headers, in their order; None behind one that is no good."""
+    digests = [_digest_of(header) for header in headers]
+    asked = {digest for digest in digests if digest is not None}
+    found = await repository.credentials(session, asked) if asked else {}
+    callers = {digest: _caller(key) for digest, key in found.items()}
+    return [None if digest is None else callers.get(digest) for digest in digests]
+
+
+def _digest_of(authorization: str | None) -> str | None:
     scheme, _, secret = (authorization or "").partition(" ")
     secret = secret.strip()
-    if scheme.lower() != "bearer" or not secret.startswith(model.KEY_START):
-        raise Unauthenticated()
-    found = await repository.credentials(session, model.digest(secret))
-    if not found:
-        raise Unauthenticated()
-    key = found[0]
+    good = scheme.lower() == "bearer" and secret.startswith(model.KEY_START)
+    return model.digest(secret) if good else None
+
+
+def _caller(key: Any) -> Caller | None:
     if not (model.key_is_valid(key.revoked_at, key.expires_at, now()) and key.active):
-        raise Unauthenticated()
+        return None
     return Caller(
         user_id=key.user_id,
         party_id=key.party_id,
         ledger_id=key.ledger_id,
         roles=frozenset(Role(role) for role in key.roles),
-        account=key.account if len(found) == 1 else None,
+        account=key.account,
     )
 
 
