@@ -17,6 +17,10 @@ MAX_DEPTH = 64
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 
+_OBJECTS = (dict, Mapping)
+_ARRAYS = (list, Sequence)
+"""What is nearly always there first: asking whether something is a Mapping takes longer."""
+
 Json: TypeAlias = "bool | int | str | Number | Sequence[Json] | Mapping[str, Json] | None"
 
 
@@ -76,8 +80,11 @@ def parse(raw: bytes | str) -> Json:
 
 def encode(value: Json) -> bytes:
     """The canonical UTF-8 text of `value`: names sorted by UTF-16 code units, no spaces."""
-    pieces: list[str] = []
-    _write(value, pieces, 0)
+    if isinstance(value, str):  # most are asked for one by one, as fields of something
+        pieces = [_quoted(value)]
+    else:
+        pieces = []
+        _write(value, pieces, 0)
     try:
         return "".join(pieces).encode("utf-8")
     except UnicodeEncodeError as error:
@@ -97,17 +104,17 @@ def _check_depth(value: Json) -> None:
 def _write(value: Json, out: list[str], depth: int) -> None:
     if depth > MAX_DEPTH:
         raise CanonicalError(f"nested deeper than {MAX_DEPTH} levels")
-    if value is None or isinstance(value, bool):
-        out.append({None: "null", True: "true", False: "false"}[value])
-    elif isinstance(value, str):
+    if isinstance(value, str):
         out.append(_quoted(value))
     elif isinstance(value, Number):
         out.append(value.text)
+    elif value is None or isinstance(value, bool):
+        out.append({None: "null", True: "true", False: "false"}[value])
     elif isinstance(value, int):
         out.append(str(value) if abs(value) <= SAFE_INTEGER else f'"{value}"')
-    elif isinstance(value, Mapping):
+    elif isinstance(value, _OBJECTS):
         _write_object(value, out, depth)
-    elif isinstance(value, Sequence):
+    elif isinstance(value, _ARRAYS):
         _write_array(value, out, depth)
     else:
         raise CanonicalError(f"a {type(value).__name__} has no canonical form; write it as text")
@@ -117,7 +124,9 @@ def _write_object(value: Mapping[str, Json], out: list[str], depth: int) -> None
     if not all(isinstance(name, str) for name in value):
         raise CanonicalError("a name in an object is not text")
     out.append("{")
-    for position, name in enumerate(sorted(value, key=_utf16)):
+    # Among ASCII names the order of code units is the order of characters.
+    ordered = sorted(value, key=None if all(map(str.isascii, value)) else _utf16)
+    for position, name in enumerate(ordered):
         out.append(("," if position else "") + _quoted(name) + ":")
         _write(value[name], out, depth + 1)
     out.append("}")

@@ -10,9 +10,9 @@ Names are JSON pointers (RFC 6901) of a JSON document or business terms of EN 16
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import sha256
 
 from backend.kit import sparse
@@ -87,6 +87,7 @@ class SaltedFields:
         return {name_key(name): commitment(self.salts[name], value) for name, value in self.values.items()}
 
 
+@lru_cache(maxsize=5_000)
 def name_key(name: str) -> bytes:
     """Where the field stands in the map."""
     return sha256(_NAME_DOMAIN + name.encode("utf-8")).digest()
@@ -112,16 +113,20 @@ def verify_absent(root: bytes, name: str, proof: sparse.MapProof) -> bool:
 
 def flatten(document: Json) -> dict[str, Json]:
     """The leaves of a JSON document by JSON pointer; empty objects and lists are leaves too."""
-    return dict(_leaves(document, ""))
+    found: dict[str, Json] = {}
+    _gather(document, "", found)
+    return found
 
 
-def _leaves(value: Json, pointer: str) -> Iterator[tuple[str, Json]]:
-    if isinstance(value, Mapping) and value:
+def _gather(value: Json, pointer: str, found: dict[str, Json]) -> None:
+    if isinstance(value, str):
+        found[pointer] = value
+    elif isinstance(value, Mapping) and value:
         for name, item in value.items():
             escaped = name.replace("~", "~0").replace("/", "~1")
-            yield from _leaves(item, f"{pointer}/{escaped}")
+            _gather(item, f"{pointer}/{escaped}", found)
     elif isinstance(value, list | tuple) and value:
         for position, item in enumerate(value):
-            yield from _leaves(item, f"{pointer}/{position}")
+            _gather(item, f"{pointer}/{position}", found)
     else:
-        yield pointer, value
+        found[pointer] = value

@@ -68,7 +68,8 @@ class Keyring:
 
     def seal(self, content: bytes) -> bytes:
         """magic · master key's id 8 · wrapped key 40 · nonce 12 · AES-256-GCM of the content with its tag."""
-        master, key, nonce = self._masters[0], secrets.token_bytes(32), secrets.token_bytes(_NONCE_BYTES)
+        drawn = secrets.token_bytes(32 + _NONCE_BYTES)
+        master, key, nonce = self._masters[0], drawn[:32], drawn[32:]
         head = MAGIC + master.id + aes_key_wrap(master.wrapping, key) + nonce
         return head + AESGCM(key).encrypt(nonce, content, MAGIC)
 

@@ -8,8 +8,10 @@ insertion, and *absence* is provable: the path of the key ends in nothing, or in
 Nodes are addressed by their hash; old roots stay readable as long as their nodes are kept.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import TypeAlias
 
@@ -45,7 +47,36 @@ class MapProof:
 
 def root_of(entries: Mapping[bytes, bytes]) -> bytes:
     """Root of a whole map, from nothing but its entries."""
-    return build({}, entries)
+    _require_hashes(entries)
+    keys = tuple(sorted(entries))
+    # Events and invoices have the same fields again and again, so the shapes of small maps are remembered.
+    joins = (_joins_of_few if len(keys) <= _FEW else _joins)(keys)
+    nodes = [EMPTY, *(leaf_hash(key, entries[key]) for key in keys)]
+    for left, right in joins:
+        nodes.append(node_hash(nodes[left], nodes[right]))
+    return nodes[-1]
+
+
+def _joins(keys: tuple[bytes, ...]) -> tuple[tuple[int, int], ...]:
+    """Which nodes are joined, in order, to make the root of a map with these sorted keys.
+
+    Node 0 is the empty one, then come the leaves, then what each join makes.
+    """
+    joins: list[tuple[int, int]] = []
+
+    def join(first: int, last: int, depth: int) -> int:
+        if last - first <= 1:
+            return first + 1 if first < last else 0
+        middle = bisect_left(keys, 1, first, last, key=lambda key: _bit(key, depth))
+        joins.append((join(first, middle, depth + 1), join(middle, last, depth + 1)))
+        return len(keys) + len(joins)
+
+    join(0, len(keys), 0)
+    return tuple(joins)
+
+
+_FEW = 64
+_joins_of_few = lru_cache(maxsize=1_000)(_joins)
 
 
 def build(store: NodeStore, entries: Mapping[bytes, bytes]) -> bytes:
@@ -71,12 +102,16 @@ class Amended:
 
 def amend(store: Nodes, root: bytes, changes: Mapping[bytes, bytes]) -> Amended:
     """What becomes of the map with this root when `changes` are set in it; `store` stays as it is."""
-    for key, value in changes.items():
-        if len(key) != HASH_BYTES or len(value) != HASH_BYTES:
-            raise ValueError("keys and values of the map are 32 bytes each")
+    _require_hashes(changes)
     work = _Amending(store)
     new = _update(work, root, sorted(changes.items()), 0)
     return Amended(new, work.fresh, frozenset(work.read - work.fresh.keys()))
+
+
+def _require_hashes(entries: Mapping[bytes, bytes]) -> None:
+    for key, value in entries.items():
+        if len(key) != HASH_BYTES or len(value) != HASH_BYTES:
+            raise ValueError("keys and values of the map are 32 bytes each")
 
 
 class _Amending:

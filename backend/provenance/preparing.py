@@ -1,6 +1,6 @@
 """A document made ready to be recorded: all that needs no database, so that nothing waits for it there."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -26,6 +26,8 @@ UNSIGNED: Final = bytes(32)
 """The key id in leaves of documents that nobody signed."""
 
 Behaviour: TypeAlias = Literal["rollback", "proceed"]
+_DRAWN: Final = 2048
+"""Random bytes fetched at once."""
 _TOO_LARGE: Final = frozenset({"too-large", "too-many-events"})
 
 
@@ -95,6 +97,7 @@ def prepare(
     key_id = _signer(config, proof, data)
     context = context_of(document)
     recorder = bytes.fromhex(proof.account[2:]) if proof else caller.party_id.bytes
+    draw = _drawer()
     ready: dict[str, PreparedEvent] = {}
     errors: list[dict[str, Any]] = []
     for place, event in enumerate(document.events):
@@ -102,7 +105,7 @@ def prepare(
         if faults:
             errors.append(refusal(event.pointer, "epcis-event-invalid", faults))
         else:
-            prepared = _prepare(recorder, context, event, place, key_id)
+            prepared = _prepare(recorder, context, event, place, key_id, draw)
             ready.setdefault(prepared.identity, prepared)
     salt = token_bytes(32)
     return Capture(
@@ -150,12 +153,17 @@ def _signer(config: LogConfig, proof: Proof | None, data: bytes) -> bytes | None
 
 
 def _prepare(
-    recorder: bytes, context: list[Any], event: Event, place: int, key_id: bytes | None
+    recorder: bytes,
+    context: list[Any],
+    event: Event,
+    place: int,
+    key_id: bytes | None,
+    draw: Callable[[int], bytes],
 ) -> PreparedEvent:
     body = event.body
     cbv_hash = event.cbv_hash()
     whole = sha256(b"tallystick recorded event v1\x00" + recorder + (key_id or UNSIGNED) + event.identity())
-    fields = _salted(flatten(body | {"@context": context}))
+    fields = _salted(flatten(body | {"@context": context}), draw)
     return PreparedEvent(
         pointer=event.pointer,
         place=place,
@@ -174,9 +182,23 @@ def _prepare(
     )
 
 
-def _salted(values: dict[str, Any]) -> SaltedFields:
-    """As `SaltedFields.of`, with one call for all salts of an event."""
-    drawn = token_bytes(SALT_BYTES * len(values))
+def _drawer() -> Callable[[int], bytes]:
+    """Random bytes, fetched from the system in large pieces: every call of it lets go of the interpreter."""
+    stock = b""
+
+    def draw(count: int) -> bytes:
+        nonlocal stock
+        if len(stock) < count:
+            stock = token_bytes(max(_DRAWN, count))
+        drawn, stock = stock[:count], stock[count:]
+        return drawn
+
+    return draw
+
+
+def _salted(values: dict[str, Any], draw: Callable[[int], bytes]) -> SaltedFields:
+    """As `SaltedFields.of`, with salts from a stock of them."""
+    drawn = draw(SALT_BYTES * len(values))
     salts = {name: drawn[place * SALT_BYTES : (place + 1) * SALT_BYTES] for place, name in enumerate(values)}
     return SaltedFields(values, salts)
 

@@ -228,9 +228,10 @@ class _Prehash:
 
     def _value(self, value: Any) -> str:
         text = _text(value).strip()
-        for vocabulary in URN_VOCABULARIES:
-            if text.startswith(vocabulary.urn):
-                return vocabulary.web + text[len(vocabulary.urn) :]
+        if text.startswith("urn:"):
+            for vocabulary in URN_VOCABULARIES:
+                if text.startswith(vocabulary.urn):
+                    return vocabulary.web + text[len(vocabulary.urn) :]
         return canonical(expand_uri(text, PREFIXES))
 
 
@@ -240,6 +241,8 @@ def _listed(name: str, items: Iterable[str]) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Number):
         return value.text
     if isinstance(value, bool):
@@ -255,12 +258,17 @@ def names_collide(value: Any, namespaces: Namespaces) -> bool:
             extensions
         ):
             return True
-        return any(names_collide(member, namespaces) for member in value.values())
-    return isinstance(value, list) and any(names_collide(member, namespaces) for member in value)
+        inner: Iterable[Any] = value.values()
+    else:
+        inner = value if isinstance(value, list) else ()
+    return any(names_collide(each, namespaces) for each in inner if isinstance(each, dict | list))
 
 
 def _expanded(value: Any, namespaces: Namespaces) -> Any:
     """Names and compact values with their namespace in braces: no prefix changes what a hash is of."""
+    if isinstance(value, str):
+        prefix, colon, local = value.partition(":")
+        return f"{{{namespaces[prefix]}}}{local}" if colon and prefix in namespaces else value
     if isinstance(value, dict):
         full = {
             expand_name(k, namespaces): _expanded(v, namespaces) for k, v in value.items() if k != "@context"
@@ -270,7 +278,4 @@ def _expanded(value: Any, namespaces: Namespaces) -> Any:
         return full
     if isinstance(value, list):
         return [_expanded(item, namespaces) for item in value]
-    if isinstance(value, str):
-        prefix, colon, local = value.partition(":")
-        return f"{{{namespaces[prefix]}}}{local}" if colon and prefix in namespaces else value
     return value

@@ -45,17 +45,19 @@ def loads(data: bytes | str) -> Any:
 def _require_sound(value: Any, levels: int) -> None:
     if levels < 0:
         raise MalformedJson(f"nested deeper than {MAX_DEPTH} levels")
-    if isinstance(value, dict):
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise MalformedJson("a NUL character in a text, which PostgreSQL cannot keep")
+    elif isinstance(value, dict):
         for key, member in value.items():
-            _require_sound(key, levels)
+            if "\x00" in key:
+                _require_sound(key, levels)
             _require_sound(member, levels - 1)
     elif isinstance(value, list):
         for member in value:
             _require_sound(member, levels - 1)
     elif isinstance(value, Number):
         _require_modest(value.text)
-    elif isinstance(value, str) and "\x00" in value:
-        raise MalformedJson("a NUL character in a text, which PostgreSQL cannot keep")
 
 
 def _require_modest(numeral: str) -> None:
@@ -78,7 +80,7 @@ def _write(value: Any, parts: list[str]) -> None:
         parts.append(_quoted(value))
     elif isinstance(value, Number):
         parts.append(value.text)
-    elif isinstance(value, Mapping):
+    elif isinstance(value, dict | Mapping):
         separator = "{"
         for key, member in value.items():
             parts.append(f"{separator}{_quoted(key)}:")
