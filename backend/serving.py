@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+import uvloop
 from rich.progress import Progress
 
 from backend.app import Ledger, create_app, projections, worker_loops
@@ -29,7 +30,7 @@ def serve(*, with_loops: bool) -> None:
     settings = _settings()
     memory.settle()
     tracing.configure()
-    asyncio.run(_serve(settings, with_loops=with_loops))
+    uvloop.run(_serve(settings, with_loops=with_loops))
 
 
 class _Server(uvicorn.Server):
@@ -68,7 +69,7 @@ def work() -> None:
     settings = _settings()
     memory.settle()
     tracing.configure()
-    asyncio.run(_work(settings))
+    uvloop.run(_work(settings))
 
 
 async def _work(settings: Settings) -> None:

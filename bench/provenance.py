@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvloop
 from sqlalchemy import create_engine, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -341,7 +342,7 @@ def main() -> None:
             if given.url is None:
                 cluster.start()
             for name in given.parts:
-                asyncio.run(run_part(given.url or cluster.url, name, given.events))
+                uvloop.run(run_part(given.url or cluster.url, name, given.events))
         finally:
             cluster.kill()
 
