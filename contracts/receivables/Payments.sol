@@ -17,7 +17,9 @@ abstract contract Payments is Ledger, IReceivablesCore, Extended {
         State state = _book.states[id].load();
         taken = state.face();
         if (amount < taken || !state.isPlain() || (state.lateRate() != 0 && block.timestamp > state.dueEnd()))
-        _extend();
+        {
+            _extend();
+        }
 
         address payer = _signer();
         Lifecycle.transition(_book, id, state, Status.Settled);

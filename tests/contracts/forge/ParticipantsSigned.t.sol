@@ -88,8 +88,7 @@ contract ParticipantsSignedTest is LedgerTest {
         selectors[0] = participants.approveTakeover.selector;
         manager.setTargetFunctionRole(address(participants), selectors, 7);
         // The one who proposed may have put another in its place: by key, by what it ends, or by its grounds.
-        bytes memory nothing =
-            abi.encodeWithSelector(IParticipants.NothingPending.selector, supplier.account);
+        bytes memory nothing = abi.encodeWithSelector(IParticipants.NothingPending.selector, supplier.account);
         vm.startPrank(bank.signer);
         vm.expectRevert(nothing);
         participants.approveTakeover(supplier.account, "another key", false, "evidence");
