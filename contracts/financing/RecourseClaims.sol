@@ -14,8 +14,6 @@ import {Reserves} from "./Reserves.sol";
 abstract contract RecourseClaims is Reserves {
     using SafeERC20 for IERC20;
 
-    mapping(bytes32 sale => mapping(uint256 parcel => Claim)) private _claims;
-
     /// @inheritdoc IFinancing
     function demandWarranty(Offer calldata offer, uint256 parcel, bytes32 evidence) external {
         bytes32 sale = _requireParcel(offer, parcel);

@@ -4,8 +4,8 @@ pragma solidity ^0.8.24;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 import {IFinancing} from "../interfaces/IFinancing.sol";
-import {Currency, Holding, Parcel, Status} from "../types/Receivable.sol";
-import {Facts, Offer, Reserve} from "../types/Sale.sol";
+import {Currency, Holding, Status} from "../types/Receivable.sol";
+import {Claim, Facts, Offer, Reserve} from "../types/Sale.sol";
 import {Sales} from "./Sales.sol";
 
 /// @title The deferred part of a price: whose it turns out to be
@@ -18,8 +18,14 @@ abstract contract Reserves is Sales {
         uint64 amount;
     }
 
+    /// As many of them as are kept, for each buyer of a receivable: whoever releases a reserve, or performs recourse, pays
+    /// for going through them.
+    uint256 private constant MADE_GOOD_MOST = 8;
+
     /// So that no two sales of the same receivable to the same buyer answer for one note, whichever is asked first.
     mapping(address buyer => mapping(bytes32 id => MadeGood[])) private _madeGood;
+
+    mapping(bytes32 sale => mapping(uint256 parcel => Claim)) internal _claims;
 
     /// @inheritdoc IFinancing
     function releaseReserve(Offer calldata offer, Facts calldata facts, address account) external {
@@ -55,16 +61,18 @@ abstract contract Reserves is Sales {
         bool ended = true;
         bool lost;
         for (uint256 i = 0; i < offer.parcels.length; ++i) {
-            Parcel calldata parcel = offer.parcels[i];
-            (uint64 good, uint64 marked) = _makeGood(
-                offer.buyer, parcel.id, facts.reduced.length == 0 ? 0 : facts.reduced[i], reserve.open
-            );
+            // Taken back, and paid for, with its part of the reserve.
+            if (_claims[sale][i].performed) continue;
+            bytes32 id = offer.parcels[i].id;
+            Holding memory held = RECEIVABLES.holding(id, offer.buyer);
+            uint64 before = facts.reduced.length == 0 ? 0 : facts.reduced[i];
+            uint64 good = _makeGood(offer.buyer, id, held.reduced, before, reserve.open);
             reserve.open -= good;
             reserve.toBuyer += good;
-            Status status = RECEIVABLES.statusOf(parcel.id);
+            Status status = RECEIVABLES.statusOf(id);
             if (status == Status.Settled) continue;
-            // Another holder's unmarked unit must not keep the reserve from the buyer.
-            if (status == Status.WrittenOff || marked >= parcel.units) lost = true;
+            before = facts.sent.length == 0 ? 0 : facts.sent[i];
+            if (status == Status.WrittenOff || _isGivenUp(held, before)) lost = true;
             else ended = false;
         }
         if (ended) {
@@ -76,45 +84,58 @@ abstract contract Reserves is Sales {
         if (toBuyer != 0 || toSeller != 0) emit ReserveDue(sale, toBuyer, toSeller);
     }
 
-    /// What credit notes took from the buyer's units since the sale and no reserve made good yet, up to `most`; and how
-    /// many of its units are marked as written off.
-    function _makeGood(address buyer, bytes32 id, uint64 before, uint64 most)
-        private
-        returns (uint64 good, uint64 marked)
-    {
-        Holding memory held = RECEIVABLES.holding(id, buyer);
-        marked = held.marked;
-        MadeGood[] storage made = _madeGood[buyer][id];
-        good = _unmade(made, held.reduced, before);
-        if (good > most) good = most;
-        if (good == 0) return (0, marked);
-        for (uint256 i = 0; i < made.length; ++i) {
-            if (made[i].since != before) continue;
-            made[i].amount += good;
-            return (good, marked);
-        }
-        made.push(MadeGood(before, good));
+    /// Whether the buyer marked all that it holds as written off, and sent nothing away since the sale: another holder's
+    /// unmarked unit must not keep the reserve from it, nor a mark on a few units give it that for all it bought.
+    function _isGivenUp(Holding memory held, uint64 sentAtSale) private pure returns (bool) {
+        // At its largest value the count has stopped, and no longer says how many.
+        if (held.sent > sentAtSale || held.sent == type(uint64).max) return false;
+        return held.marked != 0 && held.marked == held.units;
     }
 
-    /// What is left to make good for a sale made at `before` of `reduced`. Sales made at any amount or later answer for
-    /// no more together than came after it; so what a younger one made good leaves an older one what only it can.
-    function _unmade(MadeGood[] storage made, uint64 reduced, uint64 before)
+    /// What credit notes took from the buyer's units since the sale and no reserve made good yet, up to `most`. Sales made
+    /// at any amount or later answer for no more together than came after it; so what a younger one made good leaves an
+    /// older one what only it can.
+    function _makeGood(address buyer, bytes32 id, uint64 reduced, uint64 before, uint64 most)
+        private
+        returns (uint64 good)
+    {
+        MadeGood[] storage made = _madeGood[buyer][id];
+        uint256 count = made.length;
+        uint256 own = count;
+        uint256 last;
+        good = _leftSince(made, reduced, before, most);
+        for (uint256 i = 0; i < count; ++i) {
+            uint64 since = made[i].since;
+            if (since < before) good = _leftSince(made, reduced, since, good);
+            else if (since == before) own = i;
+            if (since > made[last].since) last = i;
+        }
+        if (good == 0) return 0;
+        if (own == count) {
+            if (count < MADE_GOOD_MOST) {
+                made.push().since = before;
+            } else {
+                // Counted as if the notes had come later than they did: no sale's reserve pays more for that, and only
+                // the buyer, who alone can fill the list, may get less.
+                own = last;
+                if (made[own].since < before) made[own].since = before;
+            }
+        }
+        made[own].amount += good;
+    }
+
+    /// What came after `since` and was not made good, up to `most`.
+    function _leftSince(MadeGood[] storage made, uint64 reduced, uint64 since, uint64 most)
         private
         view
-        returns (uint64 left)
+        returns (uint64)
     {
-        left = reduced - before - _madeSince(made, before);
+        uint256 left = reduced - since;
         for (uint256 i = 0; i < made.length; ++i) {
-            uint64 since = made[i].since;
-            if (since >= before) continue;
-            uint64 there = reduced - since - _madeSince(made, since);
-            if (there < left) left = there;
+            if (made[i].since < since) continue;
+            if (made[i].amount >= left) return 0;
+            left -= made[i].amount;
         }
-    }
-
-    function _madeSince(MadeGood[] storage made, uint64 since) private view returns (uint64 sum) {
-        for (uint256 i = 0; i < made.length; ++i) {
-            if (made[i].since >= since) sum += made[i].amount;
-        }
+        return left < most ? uint64(left) : most;
     }
 }

@@ -155,9 +155,11 @@ interface IFinancing is ISignedActions {
     /* RESERVE */
 
     /// @notice Pays an account what is due to it of a reserve: the buyer what credit notes took from its units, and all
-    /// that is left at write-off, or once all units it bought are marked so; the seller what is left once everything is
-    /// settled. Anybody may send it.
+    /// that is left at write-off, or once it marked all units it holds so and sent none away since the sale; the seller
+    /// what is left once everything is settled or taken back. Anybody may send it.
     /// @dev One note is made good once, and by no sale made after it, in whichever order reserves are released.
+    /// @dev Warning: notes are told apart by the sales between them, for one buyer of one receivable up to eight times.
+    /// Beyond that the buyer may be made good for less.
     function releaseReserve(Offer calldata offer, Facts calldata facts, address account) external;
 
     /* QUESTIONS */
