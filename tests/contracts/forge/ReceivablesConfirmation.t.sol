@@ -223,6 +223,14 @@ contract ReceivablesConfirmationTest is LedgerTest {
         vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, id, Status.Issued));
         receivables.replace(old, terms, _list(old.fingerprint), confirmation);
 
+        uint256 clean = vm.snapshotState();
+        vm.startPrank(supplier.signer);
+        receivables.cancel(old, "mistake");
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, id, Status.Cancelled));
+        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
+        vm.stopPrank();
+        vm.revertToState(clean);
+
         receivables.confirm(old, _confirmation(old));
         vm.prank(debtor.signer);
         receivables.dispute(old, FACE, "all of it");

@@ -120,6 +120,28 @@ contract ReceivablesRemediesTest is LedgerTest {
         receivables.closeOutside(id, bank.account, 101, "reference");
     }
 
+    function test_CloseOutside_JoinCreditNote_Dispute_OfNothingOrOfOne() public {
+        (bytes32 id, Terms memory terms) = _confirmed();
+        bytes memory refused = abi.encodeWithSelector(IReceivablesEvents.AmountTooLarge.selector, id, 0, FACE);
+        vm.prank(supplier.signer);
+        vm.expectRevert(refused);
+        receivables.closeOutside(id, supplier.account, 0, "reference");
+        vm.prank(supplier.signer);
+        vm.expectRevert(refused);
+        receivables.issueCreditNote(terms, 0, 0, "note");
+        vm.prank(debtor.signer);
+        vm.expectRevert(refused);
+        receivables.dispute(terms, 0, "damaged");
+
+        vm.prank(supplier.signer);
+        receivables.closeOutside(id, supplier.account, 1, "reference");
+        vm.prank(supplier.signer);
+        receivables.issueCreditNote(terms, 0, 1, "note");
+        vm.prank(debtor.signer);
+        receivables.dispute(terms, 1, "damaged");
+        assertEq(_units(supplier, id), FACE - 3, "one each");
+    }
+
     /* DISPUTES */
 
     function test_Dispute_TakesOnlyTheSuppliersUnits() public {
@@ -255,6 +277,19 @@ contract ReceivablesRemediesTest is LedgerTest {
         vm.prank(bank.signer);
         receivables.closeOutside(id, bank.account, FACE / 4, "reference");
         assertEq(receivables.holding(id, bank.account).marked, FACE / 4, "no more marked than held");
+    }
+
+    function test_WriteOff_NothingLeftToMark_Reverts() public {
+        (bytes32 id, Terms memory terms) = _confirmed();
+        _transfer(supplier, bank, id, 1);
+        _default(terms);
+        bytes memory refused =
+            abi.encodeWithSelector(IReceivablesEvents.NotEnoughUnits.selector, id, otherBank.account, 0, 1);
+        vm.prank(otherBank.signer);
+        vm.expectRevert(refused);
+        receivables.writeOff(id, otherBank.account);
+        _writeOff(bank, id);
+        assertEq(receivables.holding(id, bank.account).marked, 1, "a single unit");
     }
 
     /// A holder of one unit tries to block everybody.

@@ -4,7 +4,9 @@ pragma solidity ^0.8.24;
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
 import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
 import {TestCurrency} from "../../../contracts/mocks/TestCurrency.sol";
-import {Currency, OperatorState} from "../../../contracts/types/Receivable.sol";
+import {Sides} from "../../../contracts/types/Account.sol";
+import {Currency, OperatorState, Parcel} from "../../../contracts/types/Receivable.sol";
+import {Terms} from "../../../contracts/types/Terms.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {vm} from "./Vm.sol";
 
@@ -138,6 +140,68 @@ contract ReceivablesSettingsTest is LedgerTest {
         receivables.setOperator(address(financing), OperatorState.WindingDown);
         assertTrue(receivables.operatorState(address(financing)) == OperatorState.WindingDown, "kept");
         assertTrue(receivables.operatorState(stranger) == OperatorState.None, "nobody");
+    }
+
+    /// Whichever was there first, every active operator sells in every currency, and no other does.
+    function test_SetOperator_SellsInEveryCurrency() public {
+        TestCurrency dollar = new TestCurrency("Dollar", "tUSD", 2);
+        receivables.admitCurrency(address(dollar), "USD", 2, 1);
+        bytes32[2] memory ids;
+        ids[0] = _claim();
+        Terms memory terms = _terms();
+        (terms.token, terms.currency) = (address(dollar), "USD");
+        ids[1] = _issueAndConfirm(terms);
+        address[3] memory operators = [address(0x0A), address(0x0B), address(0x0C)];
+        for (uint256 i = 0; i < 3; ++i) {
+            receivables.setOperator(operators[i], OperatorState.Active);
+        }
+        TestCurrency pound = new TestCurrency("Pound", "tGBP", 2);
+        receivables.admitCurrency(address(pound), "GBP", 2, 1);
+        terms = _terms();
+        (terms.token, terms.currency) = (address(pound), "GBP");
+        bytes32 third = _issueAndConfirm(terms);
+
+        receivables.setOperator(operators[0], OperatorState.WindingDown);
+        receivables.setOperator(operators[2], OperatorState.None);
+        for (uint256 i = 0; i < 2; ++i) {
+            Sides memory sides = _sides(supplier, bank);
+            sides.currency = receivables.receivable(ids[i]).currency;
+            _expectNotOperator(operators[0], sides, ids[i]);
+            _expectNotOperator(operators[2], sides, ids[i]);
+            vm.prank(operators[1]);
+            receivables.sell(sides, false, _parcel(ids[i]));
+            assertEq(_units(bank, ids[i]), 10, "sold");
+        }
+        Sides memory last = _sides(supplier, bank);
+        last.currency = receivables.receivable(third).currency;
+        _expectNotOperator(operators[0], last, third);
+        vm.prank(operators[1]);
+        receivables.sell(last, false, _parcel(third));
+        assertEq(_units(bank, third), 10, "sold in what was admitted later");
+    }
+
+    function test_SetOperator_NoMoreThanSixteenAreActive() public {
+        for (uint160 i = 1; i < 16; ++i) {
+            receivables.setOperator(address(i), OperatorState.Active);
+        }
+        vm.expectRevert(IReceivablesEvents.SettingInvalid.selector);
+        receivables.setOperator(address(16), OperatorState.Active);
+        receivables.setOperator(address(16), OperatorState.WindingDown);
+        receivables.setOperator(address(1), OperatorState.None);
+        receivables.setOperator(address(16), OperatorState.Active);
+        assertTrue(receivables.operatorState(address(16)) == OperatorState.Active, "in its place");
+    }
+
+    function _parcel(bytes32 id) private pure returns (Parcel[] memory parcels) {
+        parcels = new Parcel[](1);
+        parcels[0] = Parcel(id, 10, 10);
+    }
+
+    function _expectNotOperator(address operator, Sides memory sides, bytes32 id) private {
+        Parcel[] memory parcels = _parcel(id);
+        vm.prank(operator);
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.NotOperator.selector, operator));
+        receivables.sell(sides, false, parcels);
     }
 
     function test_Settings_ByAStranger_Revert() public {

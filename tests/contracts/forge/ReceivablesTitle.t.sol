@@ -317,6 +317,25 @@ contract ReceivablesTitleTest is LedgerTest {
         assertEq(receivables.holding(id, supplier.account).redeemable, FACE / 8 * 3, "the rest");
     }
 
+    /// Late interest, too; and a lock of a suspended buyer waits.
+    function test_Lock_InterestPaidMeanwhileFollowsTheUnits() public {
+        Terms memory terms = _terms();
+        terms.lateRate = 100_000;
+        bytes32 id = _issueAndConfirm(terms);
+        receivables.setOperator(address(this), OperatorState.Active);
+        receivables.lock(Parcel(id, FACE / 4, FACE / 4), supplier.account, LOCK, false);
+        // A tenth in 365 days, so a sixty-fourth: such fractions divide without rest.
+        vm.warp(terms.dueEnd + 4_927_500);
+        _pay(debtor, id, FACE / 64);
+        _suspend(bank);
+        vm.expectRevert(abi.encodeWithSelector(IParticipants.Suspended.selector, bank.account));
+        receivables.unlock(id, LOCK, bank.account, true);
+        receivables.unlock(id, LOCK, otherBank.account, true);
+        assertEq(receivables.holding(id, otherBank.account).redeemableInterest, FACE / 256, "followed");
+        assertEq(receivables.holding(id, LOCK).redeemableInterest, 0, "nothing left");
+        assertEq(receivables.holding(id, supplier.account).redeemableInterest, FACE / 256 * 3, "the rest");
+    }
+
     function test_HeldSince_CountsWhatWasSentAway() public {
         bytes32 id = _claim();
         _sell(id);
@@ -325,5 +344,10 @@ contract ReceivablesTitleTest is LedgerTest {
         _transfer(bank, otherBank, id, 100);
         _transfer(otherBank, bank, id, 100);
         assertEq(receivables.heldSince(id, bank.account, FACE, sent), FACE - 100, "bought back cheap");
+        assertEq(receivables.heldSince(id, bank.account, 101, sent), 1, "of a smaller sale");
+        assertEq(receivables.heldSince(id, bank.account, 100, sent), 0, "all of it went");
+        assertEq(receivables.heldSince(id, bank.account, 99, sent), 0, "and more");
+        _transfer(bank, supplier, id, FACE - 10);
+        assertEq(receivables.heldSince(id, bank.account, 2 * FACE, sent), 10, "no more than it has");
     }
 }

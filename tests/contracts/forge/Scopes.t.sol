@@ -105,6 +105,24 @@ contract ScopesTest is SaleTest {
         _onReceivables(debtor, SCOPE_CONFIRM, FACE, data);
     }
 
+    function test_Replace_NeedsBoth() public {
+        Terms memory terms = _terms();
+        bytes32[] memory slots = new bytes32[](1);
+        slots[0] = _terms1.fingerprint;
+        Confirmation memory confirmation = _confirmation(terms);
+        bytes32 digest = receivables.confirmationDigest(terms, _id, confirmation.nonce, confirmation.deadline);
+        confirmation.signature = _signature(debtor.key, digest);
+        uint256 clean = vm.snapshotState();
+        bytes memory data = abi.encodeCall(receivables.replace, (_terms1, terms, slots, confirmation));
+        _onReceivables(supplier, SCOPE_ISSUE, FACE, data);
+        vm.revertToState(clean);
+
+        (confirmation.signer, confirmation.signature) = (_clerk.signer, _signature(_clerk.key, digest));
+        data = abi.encodeCall(receivables.replace, (_terms1, terms, slots, confirmation));
+        _grant(supplier, SCOPE_ALL, UNLIMITED);
+        _onReceivables(debtor, SCOPE_CONFIRM, FACE, data);
+    }
+
     function test_Dispute_EndDispute() public {
         bytes memory data = abi.encodeCall(receivables.dispute, (_terms1, PART, "damaged"));
         _onReceivables(debtor, SCOPE_CONFIRM, PART, data);
