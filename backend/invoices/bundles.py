@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from backend.invoices import reading
-from backend.invoices.formats import archive, fapiao, sheets
+from backend.invoices.formats import archive, bounds, fapiao, sheets
 from backend.invoices.formats import json as json_format
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.model import Format, Invoice
@@ -52,8 +52,8 @@ def unpack(data: bytes) -> Iterator[Entry]:
     if sheets.is_workbook(container):
         yield from _rows(sheets.workbook(data))
         return
-    for name in archive.files(container):
-        yield Entry(PurePosixPath(name).name, FILE, archive.member(container, name))
+    for info in archive.files(container):
+        yield Entry(PurePosixPath(info.filename).name, FILE, archive.member(container, info))
 
 
 def row_invoice(position: int, content: bytes) -> Invoice:
@@ -61,7 +61,7 @@ def row_invoice(position: int, content: bytes) -> Invoice:
     row = sheets.row(position, json.loads(content), Format.CSV)
     if row.invoice is None:
         raise row.refusal or Unreadable("sheet-is-empty")
-    return row.invoice
+    return bounds.within(row.invoice)
 
 
 def refuse_nested(content: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from lxml import etree
 
 from backend.invoices import amounts, reading
-from backend.invoices.formats import archive, cii, fapiao, pdf, ubl, xml
+from backend.invoices.formats import archive, cii, fapiao, ubl, xml
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.model import Invoice
 
@@ -155,10 +155,11 @@ def _root(data: bytes) -> etree._Element | None:
     """The XML an invoice stands in, wherever that is; None where it stands in none."""
     kind = reading.sniff(data)
     if kind == "pdf":
-        data = pdf.embedded_xml(data) or b""
-    elif kind == "zip":
+        return reading.xml_of_pdf(data)
+    if kind == "zip":
         container = archive.open_archive(data)
-        names = [name for name in archive.files(container) if name.lower().endswith((".xml", ".xbrl"))]
+        names = [info.filename for info in archive.files(container)]
+        names = [name for name in names if name.lower().endswith((".xml", ".xbrl"))]
         attached = [name for name in names if "attach" in name.lower()] or names
         data = archive.member(container, attached[0]) if attached else b""
     elif kind != "xml":

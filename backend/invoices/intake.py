@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import codec, holds, identity, matching, reading, repository, uniqueness, vault
-from backend.invoices.formats import contents, json, pdf
+from backend.invoices.formats import bounds, contents, json
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import Effect, Facts, Profile, judge
 from backend.invoices.matching import Admitted
@@ -42,6 +42,11 @@ class Read:
     invoice: Invoice
     validation: Validation
 
+    @property
+    def attached(self) -> list[bytes]:
+        """What is embedded in it, decoded: a scanner cannot look through an encoding."""
+        return [each.content for each in self.invoice.attachments if each.content]
+
 
 async def read(data: bytes) -> Read:
     """Reads and validates a file, in a thread: it is the server's heaviest work. Raises InvoiceUnreadable."""
@@ -54,9 +59,9 @@ async def read(data: bytes) -> Read:
 async def by_hand(data: bytes, fields: str) -> Read:
     """A PDF without data, and what a person typed in from it (our own JSON). Raises InvoiceUnreadable."""
     try:
-        if reading.sniff(data) != "pdf" or pdf.embedded_xml(data) is not None:
+        if not reading.is_picture_only(data):
             raise Unreadable("manual-needs-picture")
-        invoice = replace(json.read(fields.encode()), format=Format.PDF)
+        invoice = replace(bounds.within(json.read(fields.encode())), format=Format.PDF)
     except Unreadable as refusal:
         raise InvoiceUnreadable(refusal) from None
     return Read(data, invoice, validate(invoice, None))
@@ -111,7 +116,7 @@ async def receive(
         scan=scan,
     )
     documents = vault.seal(secrets, record, file.data, invoice, file_name)
-    await _claim_identity(session, record, _tokens(file, secrets, seller, buyer))
+    await _claim_identity(session, caller, record, _tokens(file, secrets, seller, buyer))
     session.add_all(documents)
     facts = Facts(
         today=now().date(),
@@ -160,11 +165,15 @@ def _tokens(file: Read, secrets: Secrets, seller: Admitted, buyer: Admitted | No
     ]
 
 
-async def _claim_identity(session: AsyncSession, record: InvoiceRecord, tokens: Sequence[Token]) -> None:
+async def _claim_identity(
+    session: AsyncSession, caller: Caller, record: InvoiceRecord, tokens: Sequence[Token]
+) -> None:
     """Stores the record and its tokens. Raises InvoiceKnown for an identity that is here already."""
     identities = {token.value for token in tokens if token.kind is Kind.E}
     if known := await repository.identity_owner(session, record.ledger_id, identities):
-        raise InvoiceKnown(number=known.number, issue_date=known.issue_date)
+        # Who bills itself in the seller's name learns nothing of what the seller billed others.
+        told = known if caller.party_id in (known.party_id, known.buyer_party_id) else record
+        raise InvoiceKnown(number=told.number, issue_date=told.issue_date)
     session.add(record)
     await session.flush()
     session.add_all(

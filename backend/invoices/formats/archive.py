@@ -45,8 +45,11 @@ def open_archive(data: bytes) -> zipfile.ZipFile:
     return archive
 
 
-def member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """One member, unpacked piece by piece up to the limit. Raises Unreadable as above."""
+def member(archive: zipfile.ZipFile, name: str | zipfile.ZipInfo) -> bytes:
+    """One member, unpacked piece by piece up to the limit. Raises Unreadable as above.
+
+    A name that is there twice means the last; its entry means that very one.
+    """
     content = bytearray()
     try:
         with archive.open(name) as stream:
@@ -59,9 +62,9 @@ def member(archive: zipfile.ZipFile, name: str) -> bytes:
     return bytes(content)
 
 
-def files(archive: zipfile.ZipFile) -> Iterator[str]:
-    """The names of what a person put in, in order. Names are labels: nothing is ever written under them."""
+def files(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
+    """What a person put in, in order. Names are labels: nothing is ever written under them."""
     for info in archive.infolist():
         parts = PurePosixPath(info.filename.replace("\\", "/")).parts
         if not info.is_dir() and parts and not _LITTER & set(parts):
-            yield info.filename
+            yield info

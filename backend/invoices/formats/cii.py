@@ -58,7 +58,11 @@ def parse(root: etree._Element) -> Invoice:
     words = "\n".join(
         value for term in terms for note in find_all(term, "Description") if (value := text(note))
     )
-    due = [day for term in terms if (day := _day(find(term, "DueDateDateTime"), "BT-9", collect)) is not None]
+    due = [
+        day
+        for term in _in_full(terms)
+        if (day := _day(find(term, "DueDateDateTime"), "BT-9", collect)) is not None
+    ]
     payee = find(settlement, "PayeeTradeParty")
     return Invoice(
         format=ROOTS.get(local(root), Format.ZUGFERD_1),
@@ -88,6 +92,12 @@ def parse(root: etree._Element) -> Invoice:
         attachments=tuple(_attachments(agreement, collect)),
         issues=tuple(collect.issues),
     )
+
+
+def _in_full(terms: list[etree._Element]) -> list[etree._Element]:
+    """The terms of payment in full: a date until which a discount is given is no instalment beside them."""
+    plain = [term for term in terms if find(term, "ApplicableTradePaymentDiscountTerms") is None]
+    return plain if any(find(term, "DueDateDateTime") is not None for term in plain) else terms
 
 
 def _context(path: str) -> tuple[str, str]:

@@ -8,15 +8,18 @@ on it.
 import base64
 import binascii
 import re
+from dataclasses import replace
 from typing import Any
 
 from backend.invoices.formats import inv01
+from backend.invoices.formats.collect import Collector
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.model import Format, Invoice
 from backend.kit.canonical import CanonicalError, Number, encode, parse
 
 MAX_BYTES = 5_000_000
 _TOKEN = re.compile(rb"\s*eyJ[\w-]+\.[\w-]+\.[\w-]*\s*")
+_MAX_DIGITS = 100
 _OWN = {"number", "seller", "buyer", "totals"}
 
 
@@ -31,7 +34,8 @@ def read(data: bytes) -> Invoice:
         from backend.invoices import codec  # slow to load, and most files are not in JSON
 
         defaults, fixed = {"due": {}, "type": "380"}, {"format": Format.JSON, "issues": []}
-        return codec.load(defaults | _plain(document) | fixed)
+        invoice, collect = codec.load(defaults | _plain(document) | fixed), Collector()
+        return replace(invoice, currency=collect.set_currency(invoice.currency), issues=tuple(collect.issues))
     raise Unreadable("file-is-json")
 
 
@@ -90,7 +94,8 @@ def _payload(token: bytes) -> Any:
 def _plain(value: Any) -> Any:
     """Numbers as what the model takes: integers where they are, decimal text otherwise."""
     if isinstance(value, Number):
-        return int(value.text) if value.text.lstrip("-").isdecimal() else value.text
+        is_amount = len(value.text) <= _MAX_DIGITS and value.text.lstrip("-").isdecimal()
+        return int(value.text) if is_amount else value.text
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -28,7 +28,9 @@ from backend.invoices.model import (
 
 MAX_ROWS = 10_000
 MAX_BYTES = 20_000_000
-_MAX_CELL = 500
+_MAX_COLUMNS = 100
+_MAX_POSITIONS = 20_000
+"""Rows looked at, empty ones too: a workbook of one kilobyte may say that its last row is the millionth."""
 
 COLUMNS: Mapping[str, tuple[str, ...]] = {
     "invoice_no": ("invoice number", "number", "发票号码", "发票编号"),
@@ -126,7 +128,11 @@ def _workbook_cells(data: bytes) -> Iterator[Sequence[Any]]:
             raise Unreadable("xml-has-doctype")
     try:
         book = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
-        yield from book.worksheets[0].iter_rows(values_only=True)
+        rows = book.worksheets[0].iter_rows(values_only=True, max_col=_MAX_COLUMNS)
+        for position, row in enumerate(rows):
+            if position > _MAX_POSITIONS:
+                raise Unreadable("sheet-too-many-rows", limit=MAX_ROWS)
+            yield row
     except _WORKBOOK_FAULTS as error:
         raise Unreadable("sheet-broken", reason=str(error)[:200] or type(error).__name__) from None
 
@@ -230,7 +236,7 @@ def _text(cell: Any) -> str:
         return cell.isoformat()[:10]
     if isinstance(cell, float):
         return format(Decimal(repr(cell)).normalize(), "f")
-    return "" if cell is None else str(cell).strip()[:_MAX_CELL]
+    return "" if cell is None else str(cell).strip()
 
 
 def plain_number(text: str | None) -> str | None:

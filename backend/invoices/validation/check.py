@@ -30,7 +30,8 @@ _CII_PROFILES: tuple[tuple[re.Pattern[str], RuleSet], ...] = tuple(
 )
 # What no total depends on: the breakdown of the tax, which some places state more finely than they pay.
 _BREAKDOWN = {"BT-116", "BT-117"}
-_PREFIXES = re.compile(r"\*:(\w+)\[namespace-uri\(\)='[^']*'\](?:\[(\d+)\])?")
+# A step as ISO Schematron and as SchXslt write it.
+_PREFIXES = re.compile(r"(?:\*:|Q\{[^}]*\})(\w+)(?:\[namespace-uri\(\)='[^']*'\])?(?:\[(\d+)\])?")
 
 
 def validate(invoice: Invoice, root: etree._Element | None) -> Validation:

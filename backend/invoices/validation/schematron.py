@@ -35,6 +35,13 @@ _WRAPPED = ("<schxslt:document><schxslt:pattern id='not-evaluated'>", "</schxslt
 NOT_EVALUATED = "TS-RUN"
 _STYLESHEET = re.compile(r"<xsl:stylesheet\b[^>]*>")
 _RULE = re.compile(r"^\s*\[([A-Za-z0-9-]+)\]\s*-?\s*")
+# Where a rule failed: these sheets count all siblings before it, for each of a thousand lines anew. Saxon's
+# own numbering counts the same and goes on from the last.
+_COUNT = re.compile(r'<xsl:variable name="preceding" select="count\(preceding-sibling::\*\[[^"]*"\s*/>')
+_NUMBER = (
+    '<xsl:variable name="number"><xsl:number level="single"/></xsl:variable>'
+    '<xsl:variable name="preceding" select="number($number) - 1"/>'
+)
 _starting = Lock()
 
 
@@ -142,6 +149,7 @@ def _source(rules: RuleSet) -> tuple[str, str]:
         text = content.decode("utf-8")
         around = _WRAPPED if "schxslt:pattern" in text else ("", "")
         text, guarded = _START.subn(lambda start: _GUARD.format(start[0], NOT_EVALUATED, *around), text)
+        text = _COUNT.sub(_NUMBER, text)
         if not guarded:
             raise RulesUnavailableError(f"the rule set {sheet} does not start its patterns as expected")
         if lists := _CODES.search(text):

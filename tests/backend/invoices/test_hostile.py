@@ -1,13 +1,23 @@
 """Files that mean harm are refused with a sentence, quickly and in little memory."""
 
+import io
+import json
+import re
 import resource
 import time
+import zipfile
 from collections.abc import Iterator
+from datetime import date
 
+import openpyxl
 import pytest
 
+from backend.invoices.formats import contents
 from backend.invoices.formats.errors import Unreadable
+from backend.invoices.model import DueDateSource
 from backend.invoices.reading import read
+from backend.invoices.validation.check import validate
+from backend.invoices.validation.result import Outcome
 from tests.backend.invoices import samples
 
 
@@ -136,3 +146,93 @@ def test_a_pdf_attachment_that_swells() -> None:
         "xml-too-large",
         "pdf-broken",
     }
+
+
+def own_json(**fields: object) -> bytes:
+    plain = {
+        "number": "A-1",
+        "issue_date": "2026-11-02",
+        "currency": "EUR",
+        "seller": {"name": "Example Tools GmbH"},
+        "buyer": {"name": "Sample Machines AG"},
+        "totals": {"payable": 100},
+    }
+    return json.dumps(plain | fields).encode()
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        (samples.changed(samples.UBL, ("ET-2026/0117", "A1" * 4_000_000)), "value-too-long"),
+        (samples.changed(samples.UBL, ("Goods remain ours until paid.", "so " * 20_000)), "value-too-long"),
+        (own_json(number="A\0"), "value-not-text"),
+        (own_json(seller={"name": "Example\x07"}), "value-not-text"),
+        (samples.changed(samples.UBL, ("ET-2026/0117", "\u202e7110/6202-TE")), "value-turned"),
+        (samples.changed(samples.UBL, ("Example Tools GmbH", "Example \u2066Tools\u2069")), "value-turned"),
+        (own_json(totals={"payable": 10**90}), "value-too-large"),
+        (own_json().replace(b": 100}", b": " + b"9" * 5_000 + b"}"), "json-malformed"),
+        (own_json(lines=[{"quantity": "1E999999999"}]), "value-too-large"),
+        (own_json(lines=[{"quantity": "1E-999999999"}]), "value-too-large"),
+        (own_json(lines=[{"quantity": "NaN"}]), "json-malformed"),
+        (own_json(lines=[{}] * 5_001), "too-many-lines"),
+        (own_json(attachments=[{}] * 201), "too-many-attachments"),
+        (own_json().replace(b'{"number"', b'{"number": "B", "number"'), "json-broken"),
+    ],
+)
+def test_values_that_no_invoice_has(document: bytes, code: str) -> None:
+    assert refusal(document) == code
+
+
+def test_free_text_may_run_from_right_to_left() -> None:
+    note = "\u2067البضاعة لنا\u2069"
+
+    assert note in read(samples.changed(samples.UBL, ("Goods remain ours until paid.", note))).notes
+
+
+def test_nobody_but_the_buyer_confirms_a_due_date() -> None:
+    invoice = read(own_json(due={"day": "2027-01-31", "source": "confirmed"}))
+
+    assert (invoice.due.day, invoice.due.source) == (date(2027, 1, 31), DueDateSource.STATED)
+
+
+def test_a_currency_of_our_own_json_is_one_that_exists() -> None:
+    assert read(own_json(currency="eur")).currency == "EUR"
+    unknown = read(own_json(currency="EURO"))
+
+    assert (unknown.currency, [issue.code for issue in unknown.issues]) == (None, ["currency-unknown"])
+
+
+def test_a_workbook_that_says_its_last_row_is_the_millionth() -> None:
+    row = '<row r="{0}"><c r="XFD{0}"><v>1</v></c></row>'
+    target = io.BytesIO()
+    book = openpyxl.Workbook()
+    book.active.append(["invoice_no", "invoice_date", "currency", "gross_amount"])  # type: ignore[union-attr]
+    book.save(target)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(target) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as copy:
+        for name in source.namelist():
+            content = source.read(name).decode()
+            if name.endswith("sheet1.xml"):
+                content = re.sub('dimension ref="[^"]*"', 'dimension ref="A1:XFD1048576"', content)
+                content = content.replace("</sheetData>", row.format(1_048_576) + "</sheetData>")
+            copy.writestr(name, content)
+
+    assert refusal(packed.getvalue()) == "sheet-too-many-rows"
+
+
+def test_a_program_in_a_pdf_is_seen_and_a_drawing_let_be() -> None:
+    drawing, program = {"plan.dwg": b"AC1032 drawing"}, {"plan.dwg": b"MZ\x90\0 this program"}
+
+    assert read(samples.pdf({"factur-x.xml": samples.CII, **drawing})).attachments == ()
+    (found,) = read(samples.pdf({"factur-x.xml": samples.CII, **program})).attachments
+    assert contents.suspect(found) == "program"
+
+
+def test_two_invoices_in_one_pdf_that_differ() -> None:
+    other = samples.changed(samples.CII, ("ET-2026/0117", "ANOTHER"))
+    both = read(samples.pdf({"factur-x.xml": samples.CII, "zugferd-invoice.xml": other}))
+    same = read(samples.pdf({"factur-x.xml": samples.CII, "zugferd-invoice.xml": samples.CII}))
+
+    assert [issue.code for issue in both.issues] == ["pdf-holds-another"]
+    assert validate(both, None).outcome is Outcome.INVALID
+    assert same.issues == ()
