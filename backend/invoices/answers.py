@@ -87,6 +87,7 @@ async def give(session: AsyncSession, caller: Caller, record: InvoiceRecord, ans
     Raises NotTheBuyer, AnswerOutOfTurn (an accepted invoice cannot be rejected), AnswerIncomplete.
     """
     _as_buyer(caller, record)
+    await repository.lock(session, record)
     payable = codec.load(record.fields).totals.payable or 0
     _check(answer, record, payable)
     row = InvoiceAnswer(
@@ -120,6 +121,7 @@ async def approve(
     Raises SecondPersonNeeded for the one who proposed it, AnswerNotOpen.
     """
     _as_buyer(caller, record)
+    await repository.lock(session, record)
     row = await repository.answer(session, record.id, answer_id)
     if row is None:
         raise NotFound()

@@ -115,7 +115,7 @@ class LimitBody(BaseModel):
     """Above this amount two people accept; null ends the limit."""
 
     model_config = ConfigDict(extra="forbid")
-    amount: StrictInt | None = Field(ge=0, description="Minor units.", examples=[1000000])
+    amount: StrictInt | None = Field(ge=0, lt=10**40, description="Minor units.", examples=[1000000])
 
 
 @router.post("/invoices/{invoice_id}/answers", status_code=201, summary="Answer an invoice as its buyer")

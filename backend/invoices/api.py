@@ -31,6 +31,7 @@ from backend.invoices.tables import InvoiceRecord
 from backend.invoices.views import (
     ID,
     FieldView,
+    FilingBody,
     FingerprintsView,
     GoodsView,
     InvoiceLine,
@@ -115,8 +116,10 @@ class Brought:
 
 async def _read(request: Request) -> Brought:
     data, name, media_type, fields = await read_file(request)
-    scan = await scanner.scan(request.app.state.settings.clamd, data)
+    clamd = request.app.state.settings.clamd
+    scan = await scanner.scan(clamd, data)
     file = await (intake.read(data) if fields is None else intake.by_hand(data, fields))
+    await scanner.scan(clamd, *file.attached)
     return Brought(file, name, media_type, scan)
 
 
@@ -266,6 +269,17 @@ async def erase(invoice_id: InvoiceId, request: Request, caller: CurrentCaller, 
     record = await service.get(session, caller, invoice_id)
     audit_subject(request, f"invoice:{record.id}")
     await service.erase(session, caller, record)
+    return Response(status_code=204)
+
+
+@router.put("/{invoice_id}/filing", status_code=204, summary="Note the filing of the assignment")
+async def note_filing(
+    invoice_id: InvoiceId, body: FilingBody, request: Request, caller: CurrentCaller, session: Session
+) -> Response:
+    """By the seller, before it sells: China's rules ask for it (中登网), India's remind (CERSAI)."""
+    record = await service.get(session, caller, invoice_id)
+    audit_subject(request, f"invoice:{record.id}")
+    await service.note_filing(session, caller, record, body.number)
     return Response(status_code=204)
 
 

@@ -125,7 +125,9 @@ class Steward:
         content = _opened(secrets, entry)
         try:
             scan = await scanner.scan(self.clamd, content)
-            return await _read(entry, content), scan
+            file = await _read(entry, content)
+            await scanner.scan(self.clamd, *file.attached)
+            return file, scan
         except (InvoiceUnreadable, scanner.DocumentInfected) as problem:
             return problem, scanner.NOT_SCANNED
         except (scanner.ScannerUnavailable, RulesUnavailableError):

@@ -6,6 +6,7 @@ into an invoice must not act on the reader's machine.
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,14 +19,20 @@ HEADINGS = (
     "payable", "seller", "seller_tax_no", "buyer", "buyer_tax_no", "order", "despatch", "receipt",
 )  # fmt: skip
 _JOURNAL = ("date", "document", "account", "debit", "credit", "currency", "text")
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# What starts a formula at the start of a cell, also in the full width of East Asian keyboards; and where a
+# cell starts: a program that takes another separator than ours sees one behind every semicolon and line end.
+_FORMULA = re.compile(r"(^|[;,\t\r\n|])(\s*)(?=[=+\-@\uff1d\uff0b\uff0d\uff20])")
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+# What XML cannot carry (XML 1.0, 2.2), and so no workbook.
+_UNPRINTABLE = re.compile(r"[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 def safe_cell(value: object) -> str:
-    """A cell as text that no spreadsheet runs. Numbers stay numbers."""
-    text = "" if value is None else str(value)
-    is_number = text.lstrip("-").replace(".", "", 1).isdecimal()
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) and not is_number else text
+    """A cell as text that no spreadsheet runs and every one can hold. Numbers stay numbers."""
+    text = "" if value is None else _UNPRINTABLE.sub("", str(value))
+    if _NUMBER.fullmatch(text):
+        return text
+    return ("'" if text.startswith(("\t", "\r", "\n")) else "") + _FORMULA.sub(r"\1\2'", text)
 
 
 def as_csv(invoices: Iterable[Invoice]) -> str:

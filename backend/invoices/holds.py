@@ -125,12 +125,15 @@ async def _meetings(session: AsyncSession, record: InvoiceRecord) -> list[tuple[
     freed = await repository.let_go(session, {other.id for _, other in met}, against=record.id)
     counting = [(token, other) for token, other in met if other.id < record.id or other.id in freed]
     found = {(token.kind, other.id): other for token, other in counting if token.kind != Kind.D}
-    for value, token in own.items():
-        rivals = [(each, other) for each, other in counting if each.value == value]
-        if token.kind != Kind.D or not rivals:
-            continue
+    alike: dict[str, list[tuple[InvoiceToken, Rival]]] = {}
+    for each, other in counting:
+        if each.kind == Kind.D:
+            alike.setdefault(each.value, []).append((each, other))
+    for value, rivals in alike.items():
+        token = own[value]
         received = await delivered(session, record, token, [each for each, _ in rivals])
-        if uniqueness.exceeds(_items(token), [_items(each) for each, _ in rivals], received):
+        too_many = len(rivals) >= repository.ENOUGH  # the sum of what stands on it is not known then
+        if too_many or uniqueness.exceeds(_items(token), [_items(each) for each, _ in rivals], received):
             found |= {(token.kind, other.id): other for _, other in rivals}
     each_kind: dict[str, list[Rival]] = {}
     for (kind, _), other in sorted(found.items(), key=lambda entry: entry[0]):

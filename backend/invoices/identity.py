@@ -18,6 +18,8 @@ VERSION = "tallystick-invoice-1"
 # UNTDID 1001. Whatever is neither a credit note nor a prepayment invoice claims money: INV.
 _CREDIT_NOTES = {"381", "261", "396", "532", "83", "81", "420", "458", "296", "308"}
 _PREPAYMENT = {"386"}
+CORRECTIONS = {"384"}
+"""Types that take the place of the invoice they name."""
 
 # Letters of other alphabets that pass for Latin, then Latin letters that pass for digits.
 _CYRILLIC = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS")

@@ -84,6 +84,12 @@ class InvoiceErased(Problem):
     status, code = 410, "invoice-erased"
 
 
+class FilingMissing(Problem):
+    """The place asks for a filing in its registry of assignments before money moves."""
+
+    status, code = 409, "invoice-filing-missing"
+
+
 class FieldUnknown(Problem):
     """The invoice has no such field."""
 

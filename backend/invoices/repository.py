@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Select, and_, delete, func, or_, select
+from sqlalchemy import Select, and_, delete, func, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices.tables import (
@@ -21,10 +21,14 @@ from backend.invoices.tables import (
     InvoiceToken,
     SealedDocument,
 )
+from backend.invoices.uniqueness import COMPARED, Kind
 from backend.kit.access import Caller, visible_to
 from backend.kit.clock import now
 
 Invoices: TypeAlias = Select[InvoiceRecord]
+ENOUGH = 200
+"""As many invoices with the same token as are looked at: whoever meets so many is not one to let pass."""
+_AT_ONCE = 100
 
 
 def visible(caller: Caller) -> Select[InvoiceRecord]:
@@ -45,6 +49,16 @@ async def find(session: AsyncSession, caller: Caller, invoice_id: UUID) -> Invoi
     return await session.scalar(visible(caller).where(InvoiceRecord.id == invoice_id))
 
 
+async def lock(session: AsyncSession, record: InvoiceRecord) -> None:
+    """Waits until nobody else is changing the invoice, and reads again what it has become.
+
+    Whatever decides by an invoice's state and then changes it does this first: of two who saw the same state
+    (an answer and its opposite, an answer and a withdrawal) the second has to decide by what the first did.
+    """
+    await session.flush()
+    await session.refresh(record, with_for_update=True)
+
+
 async def get(
     session: AsyncSession, ledger_id: UUID, invoice_id: UUID, *, lock: bool = False
 ) -> InvoiceRecord | None:
@@ -52,7 +66,9 @@ async def get(
     statement = select(InvoiceRecord).where(
         InvoiceRecord.ledger_id == ledger_id, InvoiceRecord.id == invoice_id
     )
-    return await session.scalar(statement.with_for_update() if lock else statement)
+    if lock:
+        statement = statement.with_for_update().execution_options(populate_existing=True)
+    return await session.scalar(statement)
 
 
 async def document(session: AsyncSession, invoice_id: UUID, kind: str) -> SealedDocument | None:
@@ -86,24 +102,60 @@ class Rival:
 async def meeting(
     session: AsyncSession, ledger_id: UUID, values: Iterable[str], besides: UUID
 ) -> Sequence[tuple[InvoiceToken, Rival]]:
-    """Tokens of other invoices with one of these values, oldest first; enough of them to know."""
-    rows = await session.execute(
-        select(InvoiceToken, InvoiceRecord.id, InvoiceRecord.party_id, InvoiceRecord.answer)
-        .join(InvoiceRecord, InvoiceRecord.id == InvoiceToken.invoice_id)
-        .where(
-            InvoiceToken.ledger_id == ledger_id,
-            InvoiceToken.value.in_(list(values)),
-            InvoiceToken.invoice_id != besides,
+    """Tokens of other invoices with one of these values: of each value the oldest, at most `ENOUGH`."""
+    found: list[tuple[InvoiceToken, Rival]] = []
+    wanted = list(values)
+    for start in range(0, len(wanted), _AT_ONCE):
+        alike = [
+            select(InvoiceToken.id)
+            .where(
+                InvoiceToken.ledger_id == ledger_id,
+                InvoiceToken.value == value,
+                InvoiceToken.invoice_id != besides,
+            )
+            .order_by(InvoiceToken.id)
+            .limit(ENOUGH)
+            .subquery()
+            for value in wanted[start : start + _AT_ONCE]
+        ]
+        rows = await session.execute(
+            select(InvoiceToken, InvoiceRecord.id, InvoiceRecord.party_id, InvoiceRecord.answer)
+            .join(InvoiceRecord, InvoiceRecord.id == InvoiceToken.invoice_id)
+            .where(InvoiceToken.id.in_(union_all(*(select(each.c.id) for each in alike))))
+            .order_by(InvoiceToken.id)
         )
-        .order_by(InvoiceToken.id)
-        .limit(200)
+        found += [(row[0], Rival(row[1], row[2], row[3])) for row in rows]
+    return found
+
+
+async def tokens_of(
+    session: AsyncSession, invoice_id: UUID, kinds: Iterable[str] = COMPARED
+) -> Sequence[InvoiceToken]:
+    """The tokens of one invoice, those that are compared or of other kinds."""
+    statement = select(InvoiceToken).where(
+        InvoiceToken.invoice_id == invoice_id, InvoiceToken.kind.in_([str(kind) for kind in kinds])
     )
-    return [(row[0], Rival(row[1], row[2], row[3])) for row in rows]
+    return (await session.scalars(statement)).all()
 
 
-async def tokens_of(session: AsyncSession, invoice_id: UUID) -> Sequence[InvoiceToken]:
-    """The tokens of one invoice."""
-    return (await session.scalars(select(InvoiceToken).where(InvoiceToken.invoice_id == invoice_id))).all()
+async def naming(session: AsyncSession, record: InvoiceRecord) -> Sequence[InvoiceRecord]:
+    """Credit notes and corrections of the same seller and buyer that name the invoice, oldest first."""
+    own = select(InvoiceToken.value).where(InvoiceToken.invoice_id == record.id, InvoiceToken.kind == Kind.C)
+    statement = (
+        select(InvoiceRecord)
+        .join(InvoiceToken, InvoiceToken.invoice_id == InvoiceRecord.id)
+        .where(
+            InvoiceToken.ledger_id == record.ledger_id,
+            InvoiceToken.value.in_(own),
+            InvoiceToken.kind == Kind.N,
+            InvoiceRecord.state.in_(("open", "in-use")),
+            InvoiceRecord.id != record.id,
+        )
+        .distinct()
+        .order_by(InvoiceRecord.id)
+        .limit(ENOUGH)
+    )
+    return (await session.scalars(statement)).all()
 
 
 async def let_go(session: AsyncSession, invoice_ids: Iterable[UUID], against: UUID) -> frozenset[UUID]:
@@ -131,6 +183,13 @@ async def forget_tokens(session: AsyncSession, invoice_id: UUID) -> None:
     """Takes an invoice out of all comparisons: it was withdrawn before anybody relied on it."""
     for table in (InvoiceToken, InvoiceIdentity):
         await session.execute(delete(table).where(table.invoice_id == invoice_id))
+
+
+async def forget_deliveries(session: AsyncSession, invoice_id: UUID) -> None:
+    """Takes the deliveries' own numbers from an erased invoice: what they backed still counts."""
+    await session.execute(
+        update(InvoiceToken).where(InvoiceToken.invoice_id == invoice_id).values(delivery="")
+    )
 
 
 async def answers_of(session: AsyncSession, invoice_id: UUID) -> Sequence[InvoiceAnswer]:

@@ -29,6 +29,7 @@ StillNeeded = Callable[[AsyncSession, UUID, UUID], Awaitable[bool]]
 async def keep(session: AsyncSession, caller: Caller, record: InvoiceRecord, reason: str | None) -> None:
     """Keeps an invoice from being erased for a reason, or ends that (None). By the operator."""
     caller.require(Role.OPERATOR)
+    await repository.lock(session, record)
     record.legal_hold = reason
     await session.flush()
 

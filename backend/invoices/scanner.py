@@ -27,20 +27,21 @@ class ScannerUnavailable(Problem):
     headers: ClassVar = {"Retry-After": "30"}
 
 
-async def scan(address: str | None, content: bytes) -> str:
-    """`not-scanned` without a scanner, `clean` if it found nothing. Raises DocumentInfected otherwise."""
+async def scan(address: str | None, *contents: bytes) -> str:
+    """`not-scanned` without a scanner, `clean` if it found nothing in any. Raises DocumentInfected."""
     if address is None:
         return NOT_SCANNED
-    try:
-        async with asyncio.timeout(_SECONDS):
-            answer = await _ask(address, content)
-    except (OSError, TimeoutError, EOFError, ValueError) as error:
-        raise ScannerUnavailable() from error
-    if answer.endswith("OK"):
-        return CLEAN
-    if answer.endswith("FOUND"):
-        raise DocumentInfected(name=answer.removeprefix("stream: ").removesuffix(" FOUND")[:100])
-    raise ScannerUnavailable()
+    for content in contents:
+        try:
+            async with asyncio.timeout(_SECONDS):
+                answer = await _ask(address, content)
+        except (OSError, TimeoutError, EOFError, ValueError) as error:
+            raise ScannerUnavailable() from error
+        if answer.endswith("FOUND"):
+            raise DocumentInfected(name=answer.removeprefix("stream: ").removesuffix(" FOUND")[:100])
+        if not answer.endswith("OK"):
+            raise ScannerUnavailable()
+    return CLEAN
 
 
 async def _ask(address: str, content: bytes) -> str:

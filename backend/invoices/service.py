@@ -8,9 +8,16 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.invoices import codec, fingerprints, holds, repository, vault
-from backend.invoices.gates.judge import PROFILES, Effect, Facts, Judgement, Reason, judge
+from backend.invoices.gates.judge import PROFILES, Effect, Facts, Judgement, Profile, Reason, judge
+from backend.invoices.identity import document_class
 from backend.invoices.model import Invoice
-from backend.invoices.problems import InvoiceErased, InvoiceHeld, InvoiceInUse, InvoiceWithdrawn
+from backend.invoices.problems import (
+    FilingMissing,
+    InvoiceErased,
+    InvoiceHeld,
+    InvoiceInUse,
+    InvoiceWithdrawn,
+)
 from backend.invoices.secrets import Secrets
 from backend.invoices.tables import InvoiceHold, InvoiceRecord
 from backend.invoices.validation.result import Validation
@@ -32,6 +39,8 @@ class Standing:
     judgement: Judgement
     holds: Sequence[InvoiceHold]
     """All of them; those with `released_at` are settled."""
+    credited: int = 0
+    """Minor units of the credit notes that name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +76,33 @@ async def standing(session: AsyncSession, caller: Caller, record: InvoiceRecord)
         raise InvoiceErased()
     invoice, validation = codec.load(record.fields), codec.load_validation(record.validation)
     found = await holds.current(session, record)
+    credited, corrected_by = await _since(session, record)
     facts = Facts(
         today=now().date(),
+        credited=credited,
+        corrected_by=corrected_by,
         seller_admitted=True,
         buyer_admitted=record.buyer_party_id is not None,
         filing_number=record.filing_number,
     )
-    profile = next(name for name in PROFILES if name == record.profile)
-    judged = judge(invoice, validation, facts, profile)
+    judged = judge(invoice, validation, facts, _profile(record))
     if record.answer in {"RE", "UQ"}:
         refusal = Reason(rule=f"answer-{record.answer.lower()}", effect=Effect.BLOCK, source=BUYER)
         judged = Judgement.of((*judged.reasons, refusal))
-    return Standing(record, invoice, validation, _with_holds(caller, judged, found), found)
+    return Standing(record, invoice, validation, _with_holds(caller, judged, found), found, credited)
+
+
+async def _since(session: AsyncSession, record: InvoiceRecord) -> tuple[int, str | None]:
+    """Minor units credited since, and the number of the correction that took the invoice's place."""
+    credited, corrected_by = 0, None
+    for each in await repository.naming(session, record):
+        later = codec.load(each.fields)
+        if document_class(later) != "CN":
+            corrected_by = each.number
+        elif later.currency == record.currency:
+            gross = later.totals.gross if later.totals.gross is not None else later.totals.payable
+            credited += abs(gross or 0)
+    return credited, corrected_by
 
 
 def _with_holds(caller: Caller, judged: Judgement, found: Sequence[InvoiceHold]) -> Judgement:
@@ -106,6 +130,7 @@ async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice
     invoice = now_standing.invoice
     answers = [each for each in await repository.answers_of(session, record.id) if each.state == "given"]
     agreed = answers[-1] if answers and answers[-1].code == "CA" else None
+    agreed_amount = (agreed.amount if agreed else None) or invoice.totals.payable or 0
     return InvoiceFacts(
         id=record.id,
         number=record.number,
@@ -113,7 +138,7 @@ async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice
         buyer_party_id=record.buyer_party_id,
         buyer_name=invoice.buyer.name or invoice.buyer.vat or "?",
         currency=record.currency,
-        payable=(agreed.amount if agreed else None) or invoice.totals.payable or 0,
+        payable=max(0, min(agreed_amount, (invoice.totals.payable or 0) - now_standing.credited)),
         due_date=date.fromisoformat(agreed.due_date) if agreed and agreed.due_date else invoice.due.day,
         document_root=record.document_root,
         key_set=marks.key_set,
@@ -139,10 +164,48 @@ async def recheck(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> N
         raise InvoiceHeld(number=record.number)
 
 
+async def require_filing(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> None:
+    """Before money moves: where the profile asks for it, the filing of the assignment is noted.
+
+    Raises FilingMissing.
+    """
+    record = await repository.get(session, ledger_id, invoice_id)
+    if record is None or record.state == "erased":
+        return
+    facts = Facts(today=now().date(), filing_number=record.filing_number, before_funding=True)
+    judged = judge(
+        codec.load(record.fields), codec.load_validation(record.validation), facts, _profile(record)
+    )
+    if any(
+        reason.rule == "filing-number-missing" and reason.effect is Effect.BLOCK for reason in judged.reasons
+    ):
+        raise FilingMissing(number=record.number)
+
+
+async def note_filing(
+    session: AsyncSession, caller: Caller, record: InvoiceRecord, filing_number: str | None
+) -> None:
+    """Notes under which number the assignment is filed (中登网, CERSAI), or takes that back. By its owner."""
+    _own(caller, record)
+    record.filing_number = filing_number
+    await session.flush()
+
+
+def _profile(record: InvoiceRecord) -> Profile:
+    return next(name for name in PROFILES if name == record.profile)
+
+
 async def mark_in_use(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> None:
-    """Says that a receivable rests on the invoice: it can no longer be withdrawn. Raises NotFound."""
-    if (record := await repository.get(session, ledger_id, invoice_id)) is None:
+    """Says that a receivable rests on the invoice: it can no longer be withdrawn.
+
+    Raises NotFound, and InvoiceWithdrawn or -Erased for one taken back since it was read.
+    """
+    if (record := await repository.get(session, ledger_id, invoice_id, lock=True)) is None:
         raise NotFound()
+    if record.state == "erased":
+        raise InvoiceErased()
+    if record.state == "withdrawn":
+        raise InvoiceWithdrawn(number=record.number)
     record.state = "in-use"
     await session.flush()
 
@@ -153,6 +216,7 @@ async def withdraw(session: AsyncSession, caller: Caller, record: InvoiceRecord)
     Raises InvoiceInUse when something rests on it, or it is withdrawn already.
     """
     _own(caller, record)
+    await repository.lock(session, record)
     if record.state != "open":
         raise InvoiceInUse(number=record.number)
     record.state = "withdrawn"
@@ -165,6 +229,7 @@ async def erase(session: AsyncSession, caller: Caller, record: InvoiceRecord) ->
     Raises InvoiceInUse while something rests on it, or a legal hold keeps it.
     """
     _own(caller, record)
+    await repository.lock(session, record)
     if record.state == "in-use" or record.legal_hold:
         raise InvoiceInUse(number=record.number)
     await destroy(session, record)
@@ -173,6 +238,7 @@ async def erase(session: AsyncSession, caller: Caller, record: InvoiceRecord) ->
 async def destroy(session: AsyncSession, record: InvoiceRecord) -> None:
     """Destroys the original and everything read from it, whoever decided that it may be."""
     await vault.erase(session, record)
+    await repository.forget_deliveries(session, record.id)
     record.state, record.fields, record.validation, record.number = "erased", {}, {}, ""
     await session.flush()
 

@@ -73,7 +73,7 @@ class InvoiceToken(Base):
     """A keyed token of an open invoice (uniqueness.py). Never shown."""
 
     __tablename__ = "invoice_tokens"
-    __table_args__ = (Index("ix_invoice_tokens_value", "ledger_id", "value"),)
+    __table_args__ = (Index("ix_invoice_tokens_value", "ledger_id", "value", "id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     ledger_id: Mapped[UUID]

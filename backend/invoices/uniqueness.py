@@ -31,6 +31,13 @@ class Kind(StrEnum):
     """Same delivery: what it brought can be invoiced once."""
     X = "X"
     """Same bytes."""
+    C = "C"
+    """The invoice itself, as credit notes and corrections name it. Holds nothing."""
+    N = "N"
+    """That it names an invoice: the value is that of the invoice's C. Holds nothing."""
+
+
+COMPARED = (Kind.A, Kind.F, Kind.P, Kind.D, Kind.X)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +68,13 @@ def tokens(
         Token(Kind.D, _keyed(key, Kind.D, parts), _quantities(lines), delivery, _units(lines))
         for parts, delivery, lines in _deliveries(invoice, seller[0], buyer)
     ]
-    return (*plain, *deliveries)
+    if buyer is None:
+        return (*plain, *deliveries)
+    concerned = [
+        Token(role, _keyed(key, Kind.C, (seller[0], buyer, identity.spelling(number))))
+        for role, number in _concerned(invoice)
+    ]
+    return (*plain, *deliveries, *concerned)
 
 
 def exceeds(
@@ -81,6 +94,16 @@ def exceeds(
             for item, amount in own.items()
         )
     return any(not own or not other or set(own) & set(other) for other in others)
+
+
+def _concerned(invoice: Invoice) -> Iterator[tuple[Kind, str]]:
+    """The number others name the invoice by, and the numbers it names as credited or replaced."""
+    is_credit = identity.document_class(invoice) == "CN"
+    if not is_credit:
+        yield Kind.C, invoice.number or ""
+    if is_credit or invoice.type in identity.CORRECTIONS:
+        for preceding in {each.number: None for each in invoice.references.preceding}:
+            yield Kind.N, preceding
 
 
 def _materials(
@@ -114,9 +137,12 @@ def _deliveries(
     if buyer is None or identity.document_class(invoice) != "INV":
         return
     for name, who in (("despatch", (buyer, seller)), ("receipt", (buyer,))):
+        whole = identity.reference(getattr(invoice.references, name))
+        lines: dict[str | None, list[Line]] = {}
+        for line in invoice.lines:
+            lines.setdefault(identity.reference(getattr(line, name)) or whole, []).append(line)
         for delivery, stated in _references(invoice, name).items():
-            lines = [line for line in invoice.lines if _is_of(line, name, delivery, invoice)]
-            yield (name, *who, delivery), f"{name}:{stated[:200]}", lines
+            yield (name, *who, delivery), f"{name}:{stated[:200]}", lines.get(delivery, [])
 
 
 def _references(invoice: Invoice, name: str) -> Mapping[str, str]:
@@ -126,13 +152,6 @@ def _references(invoice: Invoice, name: str) -> Mapping[str, str]:
         if plain := identity.reference(text):
             found.setdefault(plain, text)
     return found
-
-
-def _is_of(line: Line, name: str, delivery: str, invoice: Invoice) -> bool:
-    own = identity.reference(getattr(line, name))
-    return own == delivery or (
-        own is None and identity.reference(getattr(invoice.references, name)) == delivery
-    )
 
 
 def _item(line: Line) -> str | None:

@@ -121,6 +121,9 @@ class InvoiceView(View):
     financeable: FinanceableView
     holds: list[HoldView]
     document: DocumentView
+    filing_number: str | None = Field(
+        description="Of the assignment, in the registry of the place.", examples=["01234567000123456789"]
+    )
     answer: str | None = Field(
         description="The buyer's last answer (Peppol Invoice Response).", examples=["AP"]
     )
@@ -189,6 +192,13 @@ class LegalHoldBody(BaseModel):
     reason: str | None = Field(max_length=500, examples=["Case 5 O 117/26, until the judgment is final."])
 
 
+class FilingBody(BaseModel):
+    """The number of a filing in a registry of assignments; null takes it back."""
+
+    model_config = ConfigDict(extra="forbid")
+    number: str | None = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9/-]{3,99}$", examples=["01234567000123456789"])
+
+
 class ReleaseBody(BaseModel):
     """Why an invoice is let go."""
 
@@ -220,6 +230,7 @@ def invoice(caller: Caller, standing: Standing, locale: Locale) -> InvoiceView:
                 "media_type": record.media_type,
                 "scan": record.scan,
             },
+            "filing_number": record.filing_number,
             "answer": record.answer,
             "links": {
                 "self": place,

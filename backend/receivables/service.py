@@ -19,7 +19,7 @@ from backend.chain import outbox
 from backend.chain.actions import Actions, Signature
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import ActionRecord, Operation
-from backend.invoices.service import InvoiceFacts, mark_in_use, recheck
+from backend.invoices.service import InvoiceFacts, mark_in_use, recheck, require_filing
 from backend.kit.access import Role
 from backend.kit.clock import now
 from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
@@ -247,12 +247,13 @@ async def invite(desk: Desk, record: ReceivableRecord, guest: UUID) -> None:
 
 
 async def recheck_sale(session: AsyncSession, ledger_id: UUID, keys: Collection[str], seller: str) -> None:
-    """Compares the invoices behind what its own supplier sells once more. Raises InvoiceHeld.
+    """Compares the invoices behind what its own supplier sells once more. Raises InvoiceHeld, FilingMissing.
 
     A later holder's sale is not stopped: what was confirmed and sold to it is settled.
     """
     for each in await repository.supplied(session, ledger_id, keys, seller):
         await recheck(session, ledger_id, each.invoice_id)
+        await require_filing(session, ledger_id, each.invoice_id)
 
 
 async def rests_on(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> bool:

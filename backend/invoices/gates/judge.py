@@ -45,6 +45,8 @@ class Facts:
     today: date
     credited: int = 0
     """Minor units of credit notes that refer to this invoice."""
+    corrected_by: str | None = None
+    """The number of the corrected invoice that took its place."""
     seller_admitted: bool | None = None
     buyer_admitted: bool | None = None
     uploaded_by_buyer: bool = False
@@ -234,10 +236,26 @@ def _nothing_payable(case: Case) -> bool:
     return payable is not None and payable - case.facts.credited <= 0
 
 
+@_rule("credited")
+def _credited(case: Case) -> Params | None:
+    credited, currency = case.facts.credited, case.invoice.currency
+    return (
+        {"amount": amounts.text(credited, currency), "currency": currency} if credited and currency else None
+    )
+
+
+@_rule("corrected")
+def _corrected(case: Case) -> Params | None:
+    return {"number": case.facts.corrected_by} if case.facts.corrected_by else None
+
+
 @_rule("prepaid")
 def _prepaid(case: Case) -> Params | None:
-    prepaid, currency = case.invoice.totals.prepaid, case.invoice.currency
-    return {"amount": amounts.text(prepaid, currency), "currency": currency} if prepaid and currency else None
+    return _money(case.invoice.totals.prepaid, case.invoice.currency)
+
+
+def _money(amount: int | None, currency: str | None) -> Params | None:
+    return {"amount": amounts.text(amount, currency), "currency": currency} if amount and currency else None
 
 
 @_rule("due-unknown")

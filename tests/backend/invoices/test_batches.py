@@ -5,13 +5,14 @@ import base64
 import csv
 import io
 import json
+import zipfile
 from collections.abc import AsyncIterator
 
 import openpyxl
 import pytest
 from sqlalchemy import select
 
-from backend.invoices import codec, exports, intake
+from backend.invoices import bundles, codec, exports, intake
 from backend.invoices.batches import Steward
 from backend.invoices.reading import read
 from backend.invoices.scanner import ScannerUnavailable
@@ -176,6 +177,16 @@ async def test_what_can_be_read_is_not_entered_by_hand(shop: Shop) -> None:
         assert answer.json()["reason"] == "manual-needs-picture"
 
 
+def test_two_files_of_one_name_are_two() -> None:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("a.xml", b"<one/>")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.xml", b"<two/>")
+
+    assert [entry.content for entry in bundles.unpack(target.getvalue())] == [b"<one/>", b"<two/>"]
+
+
 @pytest.fixture
 async def clamd(shop: Shop) -> AsyncIterator[list[bytes]]:
     """A scanner that speaks INSTREAM and finds the word "virus"; gives what it was sent."""
@@ -206,6 +217,21 @@ async def test_with_a_scanner_it_says_clean_or_is_refused(shop: Shop, clamd: lis
 
     assert infected.status_code == 422
     assert "Test-Virus" in infected.json()["detail"]
+
+
+async def test_a_scanner_sees_what_is_embedded_too(shop: Shop, clamd: list[bytes]) -> None:
+    content = base64.b64encode(b"%PDF-1.7 virus").decode()
+    attachment = (
+        "<cac:AdditionalDocumentReference><cbc:ID>T-1</cbc:ID><cac:Attachment>"
+        '<cbc:EmbeddedDocumentBinaryObject mimeCode="application/pdf" filename="t.pdf">'
+        f"{content}</cbc:EmbeddedDocumentBinaryObject></cac:Attachment></cac:AdditionalDocumentReference>"
+        "<cac:AccountingSupplierParty>"
+    )
+    infected = await shop.bring(samples.changed(samples.UBL, ("<cac:AccountingSupplierParty>", attachment)))
+
+    assert infected.status_code == 422
+    assert "Test-Virus" in infected.json()["detail"]
+    assert clamd[-1] == b"%PDF-1.7 virus"
 
 
 async def test_a_scanner_that_does_not_answer_lets_nothing_through(shop: Shop) -> None:
@@ -242,7 +268,20 @@ async def test_out_again_as_data_sheet_and_journal(shop: Shop) -> None:
 
 @pytest.mark.parametrize(
     ("text", "safe"),
-    [("=1+1", "'=1+1"), ("@x", "'@x"), ("-5.20", "-5.20"), ("-a", "'-a"), (None, ""), ("plain", "plain")],
+    [
+        ("=1+1", "'=1+1"),
+        ("@x", "'@x"),
+        ("-5.20", "-5.20"),
+        ("-a", "'-a"),
+        (None, ""),
+        ("plain", "plain"),
+        ("＝1+1", "'＝1+1"),
+        ("\n=1+1", "'\n'=1+1"),
+        ("A;=1+1", "A;'=1+1"),
+        ("A\t @x", "A\t '@x"),
+        ("bell\x07", "bell"),
+        ("A-1; B-2", "A-1; B-2"),
+    ],
 )
 def test_no_cell_acts_on_the_reader(text: str | None, safe: str) -> None:
     assert exports.safe_cell(text) == safe
