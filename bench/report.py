@@ -115,7 +115,7 @@ def _claim(network: networks.Network, started: instance.Instance, number: str) -
 
 
 def _documents(supplier: Party, despatch: str) -> list[bytes]:
-    """What the seller says about the goods on their way: forty-seven items, ten to a document."""
+    """What the seller says about the goods on their way: forty-six items, ten to a document."""
     gln = story._gln(supplier)
     moment = datetime.now(UTC) - timedelta(days=8)
     events = [
@@ -129,7 +129,7 @@ def _documents(supplier: Party, despatch: str) -> list[bytes]:
                 {"type": "desadv", "bizTransaction": f"urn:epcglobal:cbv:bt:{gln}:{despatch}"}
             ],
         )
-        for place in range(EVENTS - 3)
+        for place in range(EVENTS - 4)
     ]
     return [document(events[start : start + PER_DOCUMENT]) for start in range(0, len(events), PER_DOCUMENT)]
 

@@ -10,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit import bulk
 from backend.kit.access import Caller, visible_to
-from backend.provenance.epcis.terms import BIZ_TRANSACTION_TYPE
+from backend.provenance.epcis.terms import BIZ_STEP, BIZ_TRANSACTION_TYPE
 from backend.provenance.grants import readable
 from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
 from backend.provenance.tables import CaptureJob, EventKey, EventReader, ReceivedDocument, RecordedEvent
 
 _NAMES_OF = {"item": EPC_NAMES, "class": CLASS_NAMES}
 _IN_LIST = 500
+_OF_A_CLASS = 5000
 
 
 def has_key(names: Sequence[str], values: Sequence[str]) -> ColumnElement[bool]:
@@ -169,6 +170,44 @@ async def are_whole(session: AsyncSession, ledger_id: UUID, sequences: Sequence[
         )
     )
     return await session.scalar(erased.limit(1)) is None
+
+
+async def made_by(
+    session: AsyncSession, ledger_id: UUID, party_id: UUID, classes: Sequence[str], steps: Iterable[str]
+) -> Sequence[RecordedEvent]:
+    """What the party recorded in these business steps of these classes of goods: of each class, if very many
+    events name it, among the newest `_OF_A_CLASS`."""
+    places = await sequences_under(session, ledger_id, CLASS_NAMES, classes, _OF_A_CLASS)
+    if places is None:
+        places = [
+            place
+            for name in CLASS_NAMES
+            for value in classes
+            for place in await session.scalars(
+                select(EventKey.sequence)
+                .where(EventKey.ledger_id == ledger_id, EventKey.name == name, EventKey.value == value)
+                .order_by(EventKey.sequence.desc())
+                .limit(_OF_A_CLASS)
+            )
+        ]
+    found: list[RecordedEvent] = []
+    for start in range(0, len(places), _IN_LIST):
+        part = places[start : start + _IN_LIST]
+        step = select(EventKey.sequence).where(
+            EventKey.ledger_id == ledger_id,
+            EventKey.name == "bizStep",
+            EventKey.value.in_([BIZ_STEP.expand(each) for each in steps]),
+            EventKey.sequence.in_(part),
+        )
+        statement = select(RecordedEvent).where(
+            RecordedEvent.ledger_id == ledger_id,
+            RecordedEvent.sequence.in_(part),
+            RecordedEvent.sequence.in_(step),
+            RecordedEvent.party_id == party_id,
+            RecordedEvent.body.is_not(None),
+        )
+        found += await session.scalars(statement)
+    return found
 
 
 async def names_identifier(session: AsyncSession, caller: Caller, kind: str, value: str) -> bool:

@@ -10,12 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.provenance import evidence as proofs
 from backend.provenance import keys, repository
-from backend.provenance.epcis.values import loads
 from backend.provenance.log import repository as log_rows
 from backend.provenance.query.search import event_of
 from backend.provenance.references import keys_of_references
 from backend.provenance.tables import RecordedEvent
-from backend.verifier import epcis, evidence
+from backend.verifier import evidence
 from backend.verifier.checks.goods import MADE
 
 MOST_EVENTS = 1000
@@ -125,9 +124,9 @@ async def _with_their_own(
 ) -> list[RecordedEvent]:
     """The events, others about the same documents, items and events, and the seller's making of the goods."""
     found = {row.sequence: row for row in rows}
-    for row in await repository.events_under(session, ledger_id, _classes(rows)):
-        if row.party_id == seller and row.body and epcis.view(loads(row.body)).step in MADE:
-            found[row.sequence] = row
+    classes = sorted({value for name, value in _keys(rows) if name in keys.CLASS_NAMES})
+    made = await repository.made_by(session, ledger_id, seller, classes, MADE)
+    found |= {row.sequence: row for row in made}
     for _ in range(_HOPS):
         size = len(found)
         more = await repository.events_under(session, ledger_id, _same_things(found.values()))
@@ -146,11 +145,6 @@ def _same_things(rows: Iterable[RecordedEvent]) -> set[tuple[str, str]]:
         elif name == "eventID" or name.startswith("bizTransaction:"):
             things.add((name, value))
     return things
-
-
-def _classes(rows: Iterable[RecordedEvent]) -> set[tuple[str, str]]:
-    named = {value for name, value in _keys(rows) if name in keys.CLASS_NAMES}
-    return {(name, value) for value in named for name in keys.CLASS_NAMES}
 
 
 def _keys(rows: Iterable[RecordedEvent]) -> Iterable[tuple[str, str]]:

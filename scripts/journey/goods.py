@@ -1,4 +1,4 @@
-"""The goods behind the invoice as EPCIS 2.0 documents: order, despatch, receipt, made to match its lines.
+"""The goods behind the invoice as EPCIS 2.0 documents: made, ordered, sent, received, to match its lines.
 
 In life these come from the parties' own systems. Everything follows from the invoice, event ids included, so
 a journey that is gone on with reports the same events again and the log takes them once.
@@ -39,6 +39,18 @@ class Trade:
     @property
     def receipt(self) -> str:
         return self.invoice.references.receipt or f"GR {self.invoice.number}"
+
+
+def making(trade: Trade) -> bytes:
+    """The seller made the goods."""
+    event = {
+        "type": "ObjectEvent",
+        "action": "ADD",
+        "bizStep": "creating_class_instance",
+        "disposition": "active",
+        "quantityList": _quantities(trade),
+    }
+    return _document(trade, "making", 16, event, [])
 
 
 def order(trade: Trade) -> bytes:
@@ -91,11 +103,12 @@ def _document(
         "eventID": f"urn:uuid:{uuid5(NAMESPACE_URL, named)}",
         "eventTime": iso(moment),
         "eventTimeZoneOffset": "+00:00",
-        "bizTransactionList": [
+    }
+    if numbers:
+        event["bizTransactionList"] = [
             {"type": code, "bizTransaction": f"urn:epcglobal:cbv:bt:{gln}:{number}"}
             for code, gln, number in numbers
-        ],
-    }
+        ]
     document = {
         "@context": _CONTEXT,
         "type": "EPCISDocument",

@@ -78,12 +78,13 @@ class Story(Stage):
         yield "" if held else "nothing holds it"
 
     def capture(self) -> Iterator[str]:
-        """The seller reports order and despatch, the buyer the receipt, each under its own key"""
+        """The seller reports making, order and despatch, the buyer the receipt, each under its own key"""
         seller, buyer = self.cast.supplier, self.cast.buyer
         trade = Trade(
             self.paper.invoice, _gln(seller), _gln(buyer), datetime.fromisoformat(self.invoice["created_at"])
         )
         for party, name, document in (
+            (seller, "making", goods.making(trade)),
             (seller, "order", goods.order(trade)),
             (seller, "despatch", goods.despatch(trade)),
             (buyer, "receipt", goods.receipt(trade)),

@@ -127,3 +127,33 @@ async def test_another_number_is_another_story(
         for number, count in (("DA-1", 1), ("DA-2", 0), ("DA-1", 1)):
             found = await stories.gather(session, world.ledger_id, {"desadv": [number]}, **asked)
             assert len(found.log.events) == count
+
+
+LOT = {"quantityList": [{"epcClass": "https://id.gs1.org/01/04012345000016", "quantity": 5}]}
+MAKING = (
+    {key: RECEIPT[key] for key in ("type", "eventTime", "eventTimeZoneOffset")}
+    | LOT
+    | {
+        "action": "ADD",
+        "bizStep": "creating_class_instance",
+    }
+)
+
+
+@pytest.mark.parametrize(("most", "expected"), [(5000, [1, 3]), (3, [1, 3]), (2, [3])])
+async def test_what_the_seller_made_of_these_goods_belongs_to_it_and_what_others_made_does_not(
+    ask: Ask,
+    seller: Recorder,
+    buyer: Recorder,
+    chain: Chain,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+    expected: list[int],
+) -> None:
+    monkeypatch.setattr("backend.provenance.repository._OF_A_CLASS", most)
+    await buyer.capture(document(MAKING))
+    await seller.capture(document(MAKING, {**MAKING, "bizStep": "inspecting"}))
+    await buyer.capture(document({**RECEIPT, **LOT}))
+    await chain.anchor()
+    shown = (await ask()).log.events
+    assert [each.leaf.sequence for each in shown] == expected
