@@ -7,11 +7,11 @@ from fastapi import Depends, Header, Request
 
 from backend.provenance.config import LogConfig
 from backend.provenance.epcis.document import MAX_BYTES, MAX_EVENTS
-from backend.provenance.epcis.names import Namespaces
-from backend.provenance.epcis.terms import PREFIXES
 from backend.provenance.epcis.translation import EpcFormat
 from backend.provenance.problems import LogMissing, NotAcceptable, VersionNotSpoken
 from backend.provenance.rendering import JSON, JSON_LD, XML, MediaType
+from backend.verifier.names import Namespaces
+from backend.verifier.vocabulary import PREFIXES
 
 VERSION: Final = "2.0.0"
 _SPOKEN: Final = (2, 0, 0)

@@ -14,6 +14,7 @@ from backend.provenance.capture import NO_ACCOUNT
 from backend.provenance.epcis.values import encode, loads
 from backend.provenance.log import repository, service
 from backend.provenance.log.notes import cosignature_of
+from backend.provenance.preparing import committed
 from backend.provenance.tables import AnchoredHead, LogState, ReceivedDocument, RecordedEvent
 from backend.verifier import evidence, logmap
 from backend.verifier.leaf import decode
@@ -87,7 +88,7 @@ def _recorded(
 ) -> evidence.RecordedEvent:
     if document.media_type in _JSON:
         return evidence.RecordedEvent(decode(row.leaf), tuple(path), capture)
-    event = encode(loads(row.body or "{}") | {"@context": row.context})
+    event = encode(committed(loads(row.body or "{}"), row.context))
     return evidence.RecordedEvent(decode(row.leaf), tuple(path), capture, event, row.salts or b"")
 
 
@@ -114,7 +115,8 @@ async def _map(
 ) -> tuple[list[evidence.MapAnswer], dict[bytes, tuple[bytes, bytes]]]:
     """What the map says of everything the events name, and the nodes that prove it."""
     secret = bytes.fromhex(state.map_secret[2:])
-    identifiers = sorted({name for row in rows for name in logmap.identifiers(loads(row.body or "{}"))})
+    named = (logmap.identifiers(loads(row.body or "{}"), row.context, decode(row.leaf)) for row in rows)
+    identifiers = sorted(set[logmap.Identifier]().union(*named))
     by_key = {logmap.key(secret, identifier): identifier for identifier in identifiers}
     nodes = await service.load_paths(session, ledger_id, bytes.fromhex(head.map_root[2:]), list(by_key))
     entries = await repository.map_entries(session, ledger_id, by_key, head.size)

@@ -17,9 +17,10 @@ from backend.kit.clock import now
 from backend.kit.columns import UtcTime
 from backend.kit.database import Base
 from backend.parties import repository as parties
-from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
+from backend.provenance.keys import CLASS_NAMES, EPC_NAMES
 from backend.provenance.problems import GrantUnknown, ReaderUnknown
 from backend.provenance.tables import EventKey, EventReader, RecordedEvent
+from backend.verifier.identifiers import comparable
 
 Scope: TypeAlias = Literal["all", "item", "location", "transaction"]
 
@@ -37,7 +38,7 @@ class ReadingGrant(Owned, Base):
     """The party that may read."""
     scope: Mapped[str] = mapped_column(String(20))
     value: Mapped[str] = mapped_column(String(255))
-    """What the events must name, in its one form (`keys.comparable`); empty for all of them."""
+    """What the events must name, in its one form (`identifiers.comparable`); empty for all of them."""
     expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
 

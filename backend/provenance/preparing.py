@@ -163,7 +163,7 @@ def _prepare(
     body = event.body
     cbv_hash = event.cbv_hash()
     whole = sha256(b"tallystick recorded event v1\x00" + recorder + (key_id or UNSIGNED) + event.identity())
-    fields = _salted(flatten(body | {"@context": context}), draw)
+    fields = _salted(flatten(committed(body, context)), draw)
     return PreparedEvent(
         pointer=event.pointer,
         place=place,
@@ -214,9 +214,16 @@ def event_time(written: str) -> datetime:
     return datetime.fromisoformat(written)
 
 
+def committed(body: dict[str, Any], context: list[Any]) -> dict[str, Any]:
+    """What a leaf commits to: an event with all its names are read in, its document's context and its own."""
+    own = body.get("@context", context)
+    listed = own if isinstance(own, list) else [own]
+    return body | {"@context": context if listed == context else [*context, *listed]}
+
+
 def fields_of(body: dict[str, Any], context: list[Any], salts: bytes) -> SaltedFields:
     """The salted fields of a stored event."""
-    values = flatten(body | {"@context": context})
+    values = flatten(committed(body, context))
     names = sorted(values)
     parts = [salts[place : place + SALT_BYTES] for place in range(0, len(salts), SALT_BYTES)]
     return SaltedFields(values, dict(zip(names, parts, strict=True)))

@@ -58,12 +58,14 @@ async def erase(session: AsyncSession, caller: Caller, config: LogConfig, sequen
     if row.body is None:
         return row
     moment = log.clock(state)
-    allowed = decode(row.leaf).received_at + config.erasable_after // timedelta(milliseconds=1)
+    leaf = decode(row.leaf)
+    allowed = leaf.received_at + config.erasable_after // timedelta(milliseconds=1)
     if moment < allowed or await repository_of_log.anchored(session, caller.ledger_id, sequence + 1) is None:
         raise ErasureTooEarly(moment=iso(from_unix(allowed // 1000)))
     await bring_map_up(session, state)  # what the map will say of it must be known before it is forgotten
     event, secret = event_of(row), bytes.fromhex(state.map_secret[2:])
-    keys = {logmap.key(secret, identifier) for identifier in logmap.identifiers(event.body)}
+    counted = logmap.identifiers(event.body, row.context, leaf)
+    keys = {logmap.key(secret, identifier) for identifier in counted}
     record = Erasure(config.log_id, state.size, moment, sequence, keys_hash(keys))
     await log.append(session, state, [record])
     await repository_of_log.put_erasure(session, caller.ledger_id, record, keys)

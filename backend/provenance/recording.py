@@ -16,9 +16,9 @@ import httpx
 from backend.kit.clock import iso, now
 from backend.kit.ids import uuid7
 from backend.provenance.epcis.document import Unreadable
-from backend.provenance.epcis.terms import CONTEXT
 from backend.provenance.epcis.validation import read, validate
 from backend.provenance.epcis.values import MalformedJson, dumps, loads
+from backend.verifier.vocabulary import CONTEXT
 
 BATCH: Final = 100
 """Events in one document."""

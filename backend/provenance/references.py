@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.parties import repository as parties
 from backend.provenance import keys, repository
 from backend.provenance.epcis.document import Event
-from backend.provenance.epcis.terms import BIZ_TRANSACTION_TYPE
 from backend.provenance.query.search import event_of
 from backend.provenance.tables import RecordedEvent
+from backend.verifier.identifiers import comparable, transaction_id
+from backend.verifier.vocabulary import BIZ_TRANSACTION_TYPE
 
 Reference: TypeAlias = Literal["po", "poc", "desadv", "recadv", "inv", "bol"]
 
@@ -100,14 +101,14 @@ async def _wanted(
         name = f"bizTransaction:{BIZ_TRANSACTION_TYPE.expand(kind)}"
         for number in numbers:
             for identifier in _identifiers(number, glns[_ISSUER[kind]]):
-                wanted[(name, keys.comparable(identifier))] = kind
+                wanted[(name, comparable(identifier))] = kind
     return wanted
 
 
 def _identifiers(number: str, glns: Sequence[str]) -> list[str]:
     if number.startswith(("urn:", "https://", "http://")):
         return [number]
-    return [keys.transaction_id(gln, number) for gln in glns]
+    return [transaction_id(gln, number) for gln in glns]
 
 
 async def _glns(session: AsyncSession, party_id: UUID) -> list[str]:

@@ -5,12 +5,12 @@ from datetime import UTC
 from typing import Any, Final, Literal, TypeAlias
 
 from backend.kit.clock import iso, now
-from backend.provenance.epcis.names import namespaces_of
-from backend.provenance.epcis.terms import CONTEXT, CONTEXTS, PREFIXES
 from backend.provenance.epcis.translation import EpcFormat, translated
 from backend.provenance.epcis.values import Object, dumps, loads
 from backend.provenance.epcis.writer import write_xml
 from backend.provenance.tables import RecordedEvent
+from backend.verifier.names import namespaces_of
+from backend.verifier.vocabulary import CONTEXT, CONTEXTS, PREFIXES
 
 JSON: Final = "application/json"
 JSON_LD: Final = "application/ld+json"

@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit import bulk
 from backend.kit.access import Caller, visible_to
-from backend.provenance.epcis.terms import BIZ_STEP, BIZ_TRANSACTION_TYPE
 from backend.provenance.grants import readable
-from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
+from backend.provenance.keys import CLASS_NAMES, EPC_NAMES
 from backend.provenance.tables import CaptureJob, EventKey, EventReader, ReceivedDocument, RecordedEvent
+from backend.verifier.identifiers import comparable
+from backend.verifier.vocabulary import BIZ_STEP, BIZ_TRANSACTION_TYPE
 
 _NAMES_OF = {"item": EPC_NAMES, "class": CLASS_NAMES}
 _IN_LIST = 500

@@ -1,27 +1,30 @@
 """An EPCIS 2.0 event as the checks read it: a view of its JSON, with identifiers in one form.
 
-Events reach the verifier in the JSON binding, numbers as their decimal text. Identifiers may be URNs
-(EPC Tag Data Standard) or GS1 Digital Links; both become the canonical Digital Link, so that the same item
-is the same text. What is neither stays as it is.
+Events reach the verifier in the JSON binding, numbers as their decimal text. Identifiers become their one
+form (`identifiers.comparable`), words of the CBV's vocabularies the bare word, in whatever spelling and under
+whatever prefix they came: the same item is the same text. A word that is not the CBV's stays as it is.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
 from backend.kit.canonical import Json, Number
+from backend.verifier.identifiers import class_of, comparable
+from backend.verifier.names import Namespaces, expand_uri
+from backend.verifier.vocabulary import (
+    BIZ_STEP,
+    BIZ_TRANSACTION_TYPE,
+    DISPOSITION,
+    MEASUREMENT,
+    PREFIXES,
+    Vocabulary,
+)
 
-DIGITAL_LINK = "https://id.gs1.org"
-LONGEST = 400
-"""Characters; a longer identifier is no GS1 key, and is not searched for one."""
 QUANTITY_LISTS = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")
 
 _ITEM_LISTS = ("epcList", "childEPCs", "inputEPCList", "outputEPCList")
-_URN = re.compile(r"urn:epc:(?:id|class|idpat):(sgtin|lgtin|sscc):([0-9]{6,12})\.([0-9]{1,10})(?:\.(.+))?")
-_LINK = re.compile(r"https?://[^/?#]+(?:/[^?#]*?)??/(01/[0-9]{8,14}|00/[0-9]{18})((?:/[0-9]{2,4}/[^/?#]+)*)")
-_NAME = re.compile(r".*[/:](?:BTT|BizStep|Disp|SDT|ER)?-?([^/:]+)")
 
 
 @dataclass(frozen=True)
@@ -58,90 +61,59 @@ class EventView:
     """Readings in degrees Celsius."""
 
 
-def view(event: Mapping[str, Json]) -> EventView:
+def view(event: Mapping[str, Json], namespaces: Namespaces = PREFIXES) -> EventView:
     """The view of an event that its recorder's repository found valid. ValueError where it is not.
 
     A quantity that is not stated, or is no amount of anything, is not counted.
     """
-    parent = event.get("parentID")
-    classes = [quantity for name in QUANTITY_LISTS for quantity in _list(event, name)]
+    parent, name = event.get("parentID"), event.get("eventID")
+    classes = [quantity for each in QUANTITY_LISTS for quantity in _list(event, each)]
     where = event.get("bizLocation")
     return EventView(
-        event_id=str(event["eventID"]) if event.get("eventID") else None,
+        event_id=comparable(str(name), namespaces) if name else None,
         kind=str(event.get("type", "")),
         action=str(event.get("action", "")),
-        step=short(event.get("bizStep")),
-        disposition=short(event.get("disposition")),
+        step=word(BIZ_STEP, event.get("bizStep"), namespaces),
+        disposition=word(DISPOSITION, event.get("disposition"), namespaces),
         time=_seconds(event.get("eventTime")),
-        transactions=transactions(event),
-        items=items(event),
-        parent=canonical(str(parent)) if parent else None,
-        quantities=tuple(each for item in classes if (each := _quantity(item)) is not None),
+        transactions=transactions(event, namespaces),
+        items=items(event, namespaces),
+        parent=comparable(str(parent), namespaces) if parent else None,
+        quantities=tuple(each for item in classes if (each := _quantity(item, namespaces)) is not None),
         location=str(where.get("id")) if isinstance(where, Mapping) else None,
         is_error="errorDeclaration" in event,
-        temperatures=tuple(_temperatures(event)),
+        temperatures=tuple(_temperatures(event, namespaces)),
     )
 
 
-def items(event: Mapping[str, Json]) -> frozenset[str]:
+def items(event: Mapping[str, Json], namespaces: Namespaces) -> frozenset[str]:
     """The serialised items and logistic units an event names, without the parent. Takes any JSON."""
-    return frozenset(canonical(str(epc)) for name in _ITEM_LISTS for epc in _list(event, name))
+    return frozenset(comparable(str(epc), namespaces) for name in _ITEM_LISTS for epc in _list(event, name))
 
 
-def transactions(event: Mapping[str, Json]) -> frozenset[tuple[str, str]]:
+def transactions(event: Mapping[str, Json], namespaces: Namespaces) -> frozenset[tuple[str, str]]:
     """(type, id) of the business transactions an event names. Takes any JSON."""
     return frozenset(
-        (short(item.get("type")), str(item.get("bizTransaction")))
+        (
+            word(BIZ_TRANSACTION_TYPE, item.get("type"), namespaces),
+            comparable(str(item.get("bizTransaction")), namespaces),
+        )
         for item in _list(event, "bizTransactionList")
         if isinstance(item, Mapping)
     )
 
 
-def short(name: Json) -> str:
+def word(vocabulary: Vocabulary, name: Json, namespaces: Namespaces = PREFIXES) -> str:
     """`https://ref.gs1.org/cbv/BizStep-shipping`, `urn:epcglobal:cbv:bizstep:shipping` → `shipping`."""
-    if not isinstance(name, str):
-        return ""
-    match = _NAME.fullmatch(name)
-    return match[1] if match else name
-
-
-def canonical(identifier: str) -> str:
-    """The canonical GS1 Digital Link of a GTIN (with lot or serial) or SSCC; other identifiers unchanged."""
-    if len(identifier) > LONGEST:
-        return identifier
-    if match := _URN.fullmatch(identifier):
-        return _from_urn(match[1], match[2], match[3], match[4]) or identifier
-    if match := _LINK.fullmatch(identifier):
-        key, digits = match[1].split("/")
-        return f"{DIGITAL_LINK}/{key}/{digits.zfill(14) if key == '01' else digits}{match[2]}"
-    return identifier
+    return vocabulary.bare(expand_uri(name, namespaces)) if isinstance(name, str) else ""
 
 
 def item_class(identifier: str) -> str:
-    """The class of a canonical identifier: its GTIN without lot and serial."""
-    parts = identifier.removeprefix(DIGITAL_LINK + "/").split("/")
-    return f"{DIGITAL_LINK}/01/{parts[1]}" if parts[0] == "01" and len(parts) > 1 else identifier
+    """The class of an item in its one form: its GTIN without lot and serial."""
+    return class_of(identifier) or identifier
 
 
-def check_digit(digits: str) -> str:
-    """GS1 General Specifications section 7.9: modulo 10 with weights 3 and 1 from the right."""
-    total = sum(int(digit) * (3 if place % 2 == 0 else 1) for place, digit in enumerate(reversed(digits)))
-    return str(-total % 10)
-
-
-def _from_urn(scheme: str, company: str, reference: str, rest: str | None) -> str | None:
-    digits = reference[0] + company + reference[1:]
-    if scheme == "sscc":
-        return f"{DIGITAL_LINK}/00/{digits}{check_digit(digits)}" if len(digits) == 17 else None
-    if len(digits) != 13:
-        return None
-    link = f"{DIGITAL_LINK}/01/{digits}{check_digit(digits)}"
-    if rest in (None, "*"):
-        return link
-    return f"{link}/{'10' if scheme == 'lgtin' else '21'}/{rest}"
-
-
-def _quantity(item: Json) -> Quantity | None:
+def _quantity(item: Json, namespaces: Namespaces) -> Quantity | None:
     if not isinstance(item, Mapping) or "quantity" not in item:
         return None
     unit = item.get("uom")
@@ -149,7 +121,7 @@ def _quantity(item: Json) -> Quantity | None:
         amount = decimal(item.get("quantity"))
     except ValueError:
         return None
-    name = item_class(canonical(str(item.get("epcClass"))))
+    name = item_class(comparable(str(item.get("epcClass")), namespaces))
     return Quantity(name, amount, str(unit) if unit else None)
 
 
@@ -165,11 +137,14 @@ def decimal(value: Json) -> Decimal:
     return number
 
 
-def _temperatures(event: Mapping[str, Json]) -> list[Decimal]:
+def _temperatures(event: Mapping[str, Json], namespaces: Namespaces) -> list[Decimal]:
     found = []
     for element in _list(event, "sensorElementList"):
         for report in _list(element, "sensorReport") if isinstance(element, Mapping) else ():
-            if isinstance(report, Mapping) and short(report.get("type")) == "Temperature":
+            if (
+                isinstance(report, Mapping)
+                and word(MEASUREMENT, report.get("type"), namespaces) == "Temperature"
+            ):
                 scale = {"CEL": Decimal(0), "KEL": Decimal("-273.15")}.get(str(report.get("uom")))
                 names = [name for name in ("value", "minValue", "maxValue") if name in report]
                 if scale is not None:

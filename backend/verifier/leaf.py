@@ -161,6 +161,11 @@ def body_hash(salt: bytes, body: bytes) -> bytes:
     return sha256(_BODY_DOMAIN + salt + body).digest()
 
 
+def cbv_name(digest: bytes) -> str:
+    """The CBV 2.0 event hash id with these 32 bytes."""
+    return f"ni:///sha-256;{digest.hex()}?ver=CBV2.0"
+
+
 def cbv_digest(event_hash: str) -> bytes:
     """The 32 bytes inside a CBV 2.0 event hash id, `ni:///sha-256;<hex>?ver=CBV2.0`."""
     match = _CBV_HASH.fullmatch(event_hash)

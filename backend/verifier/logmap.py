@@ -16,6 +16,10 @@ from hashlib import sha256
 
 from backend.kit.canonical import Json
 from backend.verifier import epcis
+from backend.verifier.identifiers import comparable
+from backend.verifier.leaf import Leaf, cbv_name
+from backend.verifier.names import namespaces_in
+from backend.verifier.vocabulary import BIZ_TRANSACTION_TYPE
 
 _ENTRY_DOMAIN = b"tallystick map entry v1\x00"
 _KEY_DOMAIN = b"tallystick map key v1\x00"
@@ -23,7 +27,7 @@ _KEY_DOMAIN = b"tallystick map key v1\x00"
 
 @dataclass(frozen=True, order=True)
 class Identifier:
-    """`event` (an eventID), `item` (a canonical Digital Link), `class` (likewise, lot and all) or `bt-…`."""
+    """`event` (its eventID or CBV hash), `item`, `class` (lot and all) or `bt-…`; a value in its one form."""
 
     kind: str
     value: str
@@ -58,20 +62,30 @@ def commitment(secret: bytes) -> bytes:
     return sha256(_KEY_DOMAIN + secret).digest()
 
 
-def identifiers(event: Mapping[str, Json]) -> frozenset[Identifier]:
+def identifier(kind: str, value: str) -> Identifier:
+    """What somebody asks for, in the one form in which it is counted."""
+    prefix, dash, type_ = kind.partition("-")
+    return Identifier(prefix + dash + epcis.word(BIZ_TRANSACTION_TYPE, type_), comparable(value))
+
+
+def identifiers(event: Mapping[str, Json], context: Json, leaf: Leaf) -> frozenset[Identifier]:
     """Everything an event counts for in the map: its id, its items and classes, its business transactions.
 
-    An error declaration has the eventID of what it declares wrong, so it counts there too. Takes any JSON:
-    what one party could record must never keep the map of all from being made.
+    `context` is the JSON-LD context of its document. An error declaration has the eventID of what it declares
+    wrong, or where that has none its CBV hash, so it counts there too. Takes any JSON: what one party could
+    record must never keep the map of all from being made.
     """
-    parent, event_id = event.get("parentID"), event.get("eventID")
-    found = {Identifier("item", item) for item in epcis.items(event)}
-    found |= {Identifier("class", epcis.canonical(name)) for name in _classes(event)}
-    found |= {Identifier(f"bt-{kind}" if kind else "bt", value) for kind, value in epcis.transactions(event)}
+    namespaces = namespaces_in(event, context)
+    parent, event_id = event.get("parentID"), event.get("eventID") or cbv_name(leaf.cbv_hash)
+    found = {Identifier("item", item) for item in epcis.items(event, namespaces)}
+    found |= {Identifier("class", comparable(name, namespaces)) for name in _classes(event)}
+    found |= {
+        Identifier(f"bt-{kind}" if kind else "bt", value)
+        for kind, value in epcis.transactions(event, namespaces)
+    }
     if parent:
-        found.add(Identifier("item", epcis.canonical(str(parent))))
-    if event_id:
-        found.add(Identifier("event", str(event_id)))
+        found.add(Identifier("item", comparable(str(parent), namespaces)))
+    found.add(Identifier("event", comparable(str(event_id), namespaces)))
     return frozenset(found)
 
 

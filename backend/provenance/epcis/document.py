@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from backend.provenance.epcis.hashing import event_hash, whole_event_hash
-from backend.provenance.epcis.names import Namespaces, expand_name
 from backend.provenance.epcis.values import Object
+from backend.verifier.names import Namespaces, expand_name
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 """Largest document accepted, in bytes; announced as `GS1-EPCIS-Capture-File-Size-Limit`."""

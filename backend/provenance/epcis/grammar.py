@@ -6,7 +6,7 @@ One table from which the JSON schema, the XML reader and writer and the event ha
 from enum import StrEnum
 from typing import Final
 
-from backend.provenance.epcis.terms import (
+from backend.verifier.vocabulary import (
     BIZ_STEP,
     BIZ_TRANSACTION_TYPE,
     COMPONENT,

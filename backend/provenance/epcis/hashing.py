@@ -17,10 +17,10 @@ from decimal import Decimal
 from typing import Any, Final
 
 from backend.provenance.epcis.grammar import SENSOR_TERMS, TERMS, TYPED
-from backend.provenance.epcis.identifiers import canonical
-from backend.provenance.epcis.names import Namespaces, expand_name, expand_uri
-from backend.provenance.epcis.terms import DISPOSITION, EPCIS, PREFIXES, URN_VOCABULARIES
 from backend.provenance.epcis.values import Number, Object, encode
+from backend.verifier.identifiers import canonical
+from backend.verifier.names import Namespaces, expand_name, expand_uri
+from backend.verifier.vocabulary import DISPOSITION, EPCIS, PREFIXES, URN_VOCABULARIES
 
 _LEFT_OUT: Final = frozenset(
     {"@context", "type", "eventID", "recordTime", "errorDeclaration", "rdfs:comment", "comment"}

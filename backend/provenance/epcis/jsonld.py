@@ -15,8 +15,8 @@ from backend.provenance.epcis.document import (
     require_count,
     require_size,
 )
-from backend.provenance.epcis.names import Namespaces, namespaces_of
 from backend.provenance.epcis.values import MalformedJson, Object, loads
+from backend.verifier.names import Namespaces, namespaces_of
 
 
 def read_json(data: bytes) -> Document:

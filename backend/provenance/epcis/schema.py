@@ -18,8 +18,8 @@ from backend.provenance.epcis.grammar import (
     TYPED,
     Kind,
 )
-from backend.provenance.epcis.terms import DISPOSITION, Vocabulary
 from backend.provenance.epcis.values import Object
+from backend.verifier.vocabulary import DISPOSITION, Vocabulary
 
 _URI: Final[Object] = {"type": "string", "format": "uri"}
 _TIME: Final[Object] = {

@@ -3,8 +3,8 @@
 from typing import Any, Final, Literal, TypeAlias, get_args
 
 from backend.provenance.epcis.grammar import EVENTS, KINDS, SENSOR_METADATA, SENSOR_REPORT, TYPED, Kind
-from backend.provenance.epcis.identifiers import DOMAIN, canonical, matchable
 from backend.provenance.epcis.values import Object
+from backend.verifier.identifiers import DOMAIN, canonical, matchable
 
 EpcFormat: TypeAlias = Literal[
     "No_Preference", "Always_GS1_Digital_Link", "Always_EPC_URN", "Never_Translates"

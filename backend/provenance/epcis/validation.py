@@ -10,12 +10,12 @@ import jsonschema_rs
 from backend.provenance.epcis.document import Document, Event, Fault, Unreadable
 from backend.provenance.epcis.grammar import EVENTS
 from backend.provenance.epcis.hashing import names_collide, utc_milliseconds
-from backend.provenance.epcis.identifiers import is_gs1_shaped, matchable
 from backend.provenance.epcis.jsonld import read_json
 from backend.provenance.epcis.schema import envelope_schema, event_schema
-from backend.provenance.epcis.terms import CONTEXTS
 from backend.provenance.epcis.values import Object, plain
 from backend.provenance.epcis.xml import read_xml
+from backend.verifier.identifiers import is_gs1_shaped, matchable
+from backend.verifier.vocabulary import CONTEXTS
 
 _MAX_FAULTS: Final = 20
 """Faults reported of one event. A client mends the first ones first."""

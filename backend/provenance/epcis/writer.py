@@ -15,10 +15,10 @@ from backend.provenance.epcis.grammar import (
     TYPED,
     Kind,
 )
-from backend.provenance.epcis.names import expand_name, namespaces_of
-from backend.provenance.epcis.terms import DISPOSITION, PREFIXES
 from backend.provenance.epcis.values import Number, Object
 from backend.provenance.epcis.xml import NAMESPACE, QUERY_NAMESPACE, Element
+from backend.verifier.names import expand_name, namespaces_of
+from backend.verifier.vocabulary import DISPOSITION, PREFIXES
 
 _LISTS: Final = frozenset({Kind.EPCS, Kind.QUANTITIES, Kind.TYPED, Kind.SENSORS})
 

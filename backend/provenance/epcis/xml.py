@@ -31,9 +31,9 @@ from backend.provenance.epcis.grammar import (
     TYPED,
     Kind,
 )
-from backend.provenance.epcis.names import expand_uri
-from backend.provenance.epcis.terms import CONTEXT, DISPOSITION, PREFIXES, Vocabulary
 from backend.provenance.epcis.values import MAX_DEPTH, Number, Object
+from backend.verifier.names import expand_uri
+from backend.verifier.vocabulary import CONTEXT, DISPOSITION, PREFIXES, Vocabulary
 
 NAMESPACE: Final = "urn:epcglobal:epcis:xsd:2"
 QUERY_NAMESPACE: Final = "urn:epcglobal:epcis-query:xsd:2"

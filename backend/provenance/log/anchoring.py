@@ -23,6 +23,7 @@ from backend.provenance.epcis.values import loads
 from backend.provenance.log import repository, service
 from backend.provenance.tables import AnchoredHead, LogHead, LogState
 from backend.verifier import logmap
+from backend.verifier.leaf import decode
 
 KEPT = timedelta(days=1)
 """How long the maps of past heads can be read."""
@@ -142,10 +143,11 @@ async def bring_map_up(session: AsyncSession, state: LogState) -> None:
         end = min(state.map_size + BATCH, state.size)
         secret = bytes.fromhex(state.map_secret[2:])
         mentions: dict[bytes, list[tuple[int, bytes]]] = {}
-        for sequence, leaf, body in await repository.leaves(session, state.ledger_id, state.map_size, end):
+        rows = await repository.leaves(session, state.ledger_id, state.map_size, end)
+        for sequence, leaf, body, context in rows:
             if body is None:
                 continue
-            for identifier in logmap.identifiers(loads(body)):
+            for identifier in logmap.identifiers(loads(body), context, decode(leaf)):
                 mentions.setdefault(logmap.key(secret, identifier), []).append((sequence, leaf_hash(leaf)))
         before = await repository.map_entries(session, state.ledger_id, mentions, state.map_size)
         entries = {

@@ -307,7 +307,7 @@ async def map_entry(
     state = await repository.state(session, caller.ledger_id)
     if head is None or state is None:
         raise NotInTree(reason="no head of the log is on the chain yet")
-    key = logmap.key(bytes.fromhex(state.map_secret[2:]), logmap.Identifier(kind, value))
+    key = logmap.key(bytes.fromhex(state.map_secret[2:]), logmap.identifier(kind, value))
     root = bytes.fromhex(head.map_root[2:])
     answer = await service.map_answer(session, caller.ledger_id, key, head.size, root)
     return _map_view(key, answer, head)

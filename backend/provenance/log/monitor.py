@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from backend.kit import merkle
-from backend.kit.canonical import parse
-from backend.provenance.epcis.values import loads
+from backend.provenance.epcis.document import Event
+from backend.provenance.epcis.values import Object, loads
 from backend.provenance.log.memory import Memory
 from backend.provenance.log.notes import (
     Checkpoint,
@@ -32,11 +32,13 @@ from backend.verifier.leaf import (
     Erasure,
     Leaf,
     LeafError,
+    cbv_digest,
     decode,
     decode_erasure,
     filler,
     keys_hash,
 )
+from backend.verifier.names import namespaces_in
 
 _PAGE: Final = 500
 
@@ -210,9 +212,8 @@ def _take(
     if entry["event"] is None:
         keys = _erased_keys(source, leaf, entry, memory, now)
     else:
-        _require_committed(leaf, entry)
-        event = parse(entry["event"])
-        found = logmap.identifiers(event) if isinstance(event, Mapping) else frozenset()
+        event = _committed(leaf, entry)
+        found = logmap.identifiers(event, entry["context"], leaf)
         keys = [logmap.key(secret, identifier) for identifier in found]
     return [(key, (leaf.sequence, hashed)) for key in keys]
 
@@ -271,17 +272,19 @@ def _erasure(encoded: bytes, entry: Mapping[str, Any]) -> Erasure:
         raise Disagreement(str(error), {"entry": dict(entry)}) from error
 
 
-def _require_committed(leaf: Leaf, entry: Mapping[str, Any]) -> None:
-    """The event shown is the one the leaf commits to, field for field; else the map could tell of another."""
+def _committed(leaf: Leaf, entry: Mapping[str, Any]) -> Object:
+    """The event shown, which is the one the leaf commits to, field for field, under the CBV hash it names."""
     try:
-        fields = fields_of(loads(entry["event"]), entry["context"], _raw(entry["salts"]))
-        agrees = fields.root() == leaf.fields_root
+        body, context = loads(entry["event"]), entry["context"]
+        agrees = fields_of(body, context, _raw(entry["salts"])).root() == leaf.fields_root
+        named = Event(body, namespaces_in(body, context), "").cbv_hash()
+        if agrees and cbv_digest(named) == leaf.cbv_hash:
+            return body  # type: ignore[no-any-return]  # `fields_of` took it for an object
     except (KeyError, TypeError, ValueError, AttributeError):
-        agrees = False
-    if not agrees:
-        raise Disagreement(
-            f"event {leaf.sequence} as it is shown is not what its leaf commits to", {"entry": dict(entry)}
-        )
+        pass
+    raise Disagreement(
+        f"event {leaf.sequence} as it is shown is not what its leaf commits to", {"entry": dict(entry)}
+    )
 
 
 def _decoded(encoded: bytes, entry: Mapping[str, Any]) -> Leaf:

@@ -186,10 +186,10 @@ async def put_map_entries(
 
 async def leaves(
     session: AsyncSession, ledger_id: UUID, start: int, end: int
-) -> Sequence[tuple[int, bytes, str | None]]:
-    """Sequence, encoded leaf and body of the events from `start` up to before `end`."""
+) -> Sequence[tuple[int, bytes, str | None, list[Any]]]:
+    """Sequence, encoded leaf, body and context of the events from `start` up to before `end`."""
     rows = await session.execute(
-        select(RecordedEvent.sequence, RecordedEvent.leaf, RecordedEvent.body)
+        select(RecordedEvent.sequence, RecordedEvent.leaf, RecordedEvent.body, RecordedEvent.context)
         .where(
             RecordedEvent.ledger_id == ledger_id,
             RecordedEvent.sequence >= start,
@@ -197,7 +197,7 @@ async def leaves(
         )
         .order_by(RecordedEvent.sequence)
     )
-    return [(sequence, leaf, body) for sequence, leaf, body in rows]
+    return [(sequence, leaf, body, context) for sequence, leaf, body, context in rows]
 
 
 async def put_erasure(session: AsyncSession, ledger_id: UUID, record: Erasure, keys: Iterable[bytes]) -> None:

@@ -142,7 +142,7 @@ async def map_answer(
     if entry is None:
         return MapAnswer(0, None, None, proof)
     count, last = entry
-    (_, leaf, _), *_ = await repository.leaves(session, ledger_id, last, last + 1)
+    (_, leaf, *_), *_ = await repository.leaves(session, ledger_id, last, last + 1)
     return MapAnswer(count, last, merkle.leaf_hash(leaf), proof)
 
 

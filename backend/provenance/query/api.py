@@ -28,14 +28,15 @@ from backend.provenance.discovery import (
     WantedMediaType,
     agreed_versions,
 )
-from backend.provenance.epcis.terms import CONTEXT
 from backend.provenance.epcis.values import MalformedJson, loads
-from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
+from backend.provenance.keys import CLASS_NAMES, EPC_NAMES
 from backend.provenance.problems import ResourceUnknown
 from backend.provenance.query import resources, subscriptions
 from backend.provenance.query.language import KeyTest, read_query
 from backend.provenance.query.search import search
 from backend.provenance.tables import NamedQuery, Subscription
+from backend.verifier.identifiers import comparable
+from backend.verifier.vocabulary import CONTEXT
 
 router = APIRouter(
     prefix="/epcis", route_class=Route, tags=["EPCIS"], dependencies=[Depends(agreed_versions)]

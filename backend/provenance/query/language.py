@@ -8,8 +8,12 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from backend.provenance.epcis.hashing import utc_milliseconds
-from backend.provenance.epcis.names import Namespaces, expand_name, expand_uri
-from backend.provenance.epcis.terms import (
+from backend.provenance.epcis.values import Number
+from backend.provenance.keys import CLASS_NAMES, EPC_NAMES
+from backend.provenance.problems import QueryInvalid, QueryTooComplex
+from backend.verifier.identifiers import comparable
+from backend.verifier.names import Namespaces, expand_name, expand_uri
+from backend.verifier.vocabulary import (
     BIZ_STEP,
     BIZ_TRANSACTION_TYPE,
     COMPONENT,
@@ -20,9 +24,6 @@ from backend.provenance.epcis.terms import (
     SOURCE_DEST_TYPE,
     Vocabulary,
 )
-from backend.provenance.epcis.values import Number
-from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable
-from backend.provenance.problems import QueryInvalid, QueryTooComplex
 
 MOST_VALUES: Final = 1000
 """Most values in one query, over all its parameters."""

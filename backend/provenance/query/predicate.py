@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from backend.provenance.epcis.document import Event
 from backend.provenance.epcis.hashing import utc_milliseconds
-from backend.provenance.epcis.names import Namespaces, expand_name, expand_uri
 from backend.provenance.epcis.values import Number, Object
-from backend.provenance.keys import comparable
 from backend.provenance.query.language import BodyTest
 from backend.provenance.units import convert
+from backend.verifier.identifiers import comparable
+from backend.verifier.names import Namespaces, expand_name, expand_uri
 
 _OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {"EQ": eq, "GT": gt, "GE": ge, "LT": lt, "LE": le}
 _QUANTITIES: Final = ("quantityList", "childQuantityList", "inputQuantityList", "outputQuantityList")

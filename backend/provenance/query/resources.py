@@ -7,9 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller
-from backend.provenance.epcis.terms import BIZ_STEP, DISPOSITION, Vocabulary
 from backend.provenance.grants import readable
 from backend.provenance.tables import EventKey, RecordedEvent
+from backend.verifier.vocabulary import BIZ_STEP, DISPOSITION, Vocabulary
 
 _TERMS: Final[dict[str, Vocabulary]] = {"bizSteps": BIZ_STEP, "dispositions": DISPOSITION}
 

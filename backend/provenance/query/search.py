@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.kit.access import Caller
 from backend.kit.problems import InvalidCursor
 from backend.provenance.epcis.document import Event
-from backend.provenance.epcis.names import namespaces_of
 from backend.provenance.epcis.values import loads
 from backend.provenance.grants import readable
 from backend.provenance.problems import QueryTooComplex
@@ -21,6 +20,7 @@ from backend.provenance.query.language import KeyTest, Query
 from backend.provenance.query.predicate import passes, place_in_order
 from backend.provenance.repository import sequences_under
 from backend.provenance.tables import EventKey, RecordedEvent
+from backend.verifier.names import namespaces_of
 
 MOST_LOOKED_AT: Final = 5000
 """Events read for one page. A page may so come short; its next-page token goes on from where it ended."""

@@ -17,7 +17,6 @@ from backend.kit.ids import uuid7
 from backend.kit.loops import Loop
 from backend.kit.outgoing import DeliveryError, deliver
 from backend.parties import repository as parties
-from backend.provenance.epcis.names import namespaces_of
 from backend.provenance.epcis.values import dumps, loads
 from backend.provenance.grants import readable
 from backend.provenance.log import repository as log
@@ -28,6 +27,7 @@ from backend.provenance.query.schedule import Schedule
 from backend.provenance.query.search import conditions_of, event_of
 from backend.provenance.rendering import query_document
 from backend.provenance.tables import NamedQuery, RecordedEvent, Subscription
+from backend.verifier.names import namespaces_of
 
 BATCH: Final = 200
 """Events in one delivery at most."""

@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from backend.provenance.epcis.identifiers import class_of
 from backend.provenance.references import LinkedEvent
 from backend.provenance.trace.model import Placed, Portion, effective, portions
 from backend.provenance.units import convert
+from backend.verifier.identifiers import class_of
 
 _OUT: Final = frozenset({"shipping", "departing", "consigning"})
 _IN: Final = frozenset({"receiving", "accepting", "arriving"})

@@ -13,8 +13,8 @@ from uuid import UUID
 from backend.provenance.epcis.document import Event
 from backend.provenance.epcis.hashing import utc_milliseconds
 from backend.provenance.epcis.values import Number, Object
-from backend.provenance.keys import comparable
 from backend.provenance.units import convert
+from backend.verifier.identifiers import comparable
 
 
 class EdgeKind(StrEnum):
@@ -167,7 +167,8 @@ def effective(events: Iterable[Placed]) -> list[Placed]:
 
 
 def _name(placed: Placed) -> tuple[UUID | None, str]:
-    return placed.recorder, str(placed.body.get("eventID") or placed.event.cbv_hash())
+    name = comparable(str(placed.body.get("eventID") or placed.event.cbv_hash()), placed.event.namespaces)
+    return placed.recorder, name
 
 
 @dataclass(slots=True)

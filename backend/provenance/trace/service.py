@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller
 from backend.provenance.grants import readable
-from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, comparable, keys_of
+from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, keys_of
 from backend.provenance.problems import QueryTooComplex
 from backend.provenance.query.search import event_of
 from backend.provenance.repository import has_key, sequences_under
 from backend.provenance.tables import RecordedEvent
 from backend.provenance.trace.model import EVERYTHING, Edge, EdgeKind, Graph, Placed, draw, effective
+from backend.verifier.identifiers import comparable
 
 Direction: TypeAlias = Literal["back", "forward"]
 MOST_ITEMS: Final = 5000

@@ -13,6 +13,7 @@ from backend.verifier import epcis
 from backend.verifier.checks import document, record
 from backend.verifier.checks.record import Recorded
 from backend.verifier.evidence import Evidence
+from backend.verifier.identifiers import DOMAIN
 from backend.verifier.policy import Policy
 from backend.verifier.result import Ends, Finding, Word, cannot_tell, check, failed, not_applicable, passed
 
@@ -327,7 +328,7 @@ def _billed(evidence: Evidence) -> Counter[Goods]:
         except ValueError as error:
             raise Ends(failed("verify.amount.unreadable", "/fields", value=amount[:40])) from error
         unit = document.field_of(evidence, f"BG-25/{line}/BT-130")
-        _add(total, epcis.Quantity(f"{epcis.DIGITAL_LINK}/01/{gtin.zfill(14)}", value, unit))
+        _add(total, epcis.Quantity(f"{DOMAIN}/01/{gtin.zfill(14)}", value, unit))
         line += 1
     complete = all(document.is_absent(evidence, f"BG-25/{line}/{term}") for term in ("BT-126", "BT-129"))
     if not total or min(total.values()) <= 0 or not complete:

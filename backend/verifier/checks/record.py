@@ -9,6 +9,7 @@ from backend.kit.canonical import CanonicalError, Json, parse
 from backend.verifier import capture, checkpoint, epcis, evm, leaf, logmap
 from backend.verifier.evidence import Capture, Evidence, Log, RecordedEvent
 from backend.verifier.ledger import SCOPE_RECORD, Grant, Head
+from backend.verifier.names import namespaces_in
 from backend.verifier.policy import Policy
 from backend.verifier.result import Ends, Finding, Outcome, Word, cannot_tell, check, failed, passed
 
@@ -30,6 +31,8 @@ class Recorded:
     place: str
     leaf: leaf.Leaf
     event: Mapping[str, Json]
+    context: Json
+    """The JSON-LD context of its document."""
     view: epcis.EventView
     signed: bool
     """By a key that might record for the account when the log received it; otherwise the operator's word."""
@@ -134,15 +137,18 @@ def _open(came_in: Capture, log_id: bytes, chain_id: int, contract: bytes) -> _O
 def _recorded(recorded: RecordedEvent, opened: _Opened, place: str) -> Recorded:
     leaf_, came_in = recorded.leaf, opened.capture
     event = _from_fields(recorded) if recorded.event else _event_at(came_in.body, leaf_.place)
+    context = None if event is None else event.get("@context")
+    if not recorded.event and isinstance(document := _document(came_in.body), Mapping):
+        context = document.get("@context")
     if opened.hash != leaf_.body_hash or event is None:
         raise Ends(failed("verify.events.body", place))
     try:
-        view = epcis.view(event)
+        view = epcis.view(event, namespaces_in(event, context))
     except ValueError as error:
         raise Ends(failed("verify.events.body", place)) from error
     if came_in.signature and (opened.key != leaf_.key_id or came_in.account != leaf_.recorder):
         raise Ends(failed("verify.events.signature", place))
-    return Recorded(place, leaf_, event, view, bool(came_in.signature))
+    return Recorded(place, leaf_, event, context, view, bool(came_in.signature))
 
 
 def _from_fields(recorded: RecordedEvent) -> Mapping[str, Json] | None:
@@ -308,7 +314,7 @@ def _entries(recorded_events: tuple[Recorded, ...]) -> Mapping[logmap.Identifier
     found: dict[logmap.Identifier, logmap.Entry] = {}
     for recorded in sorted(recorded_events, key=lambda each: each.leaf.sequence):
         leaf_hash = recorded.leaf.hash()
-        for name in logmap.identifiers(recorded.event):
+        for name in logmap.identifiers(recorded.event, recorded.context, recorded.leaf):
             if name.kind != "class":
                 count = found[name].count if name in found else 0
                 found[name] = logmap.Entry(count + 1, recorded.leaf.sequence, leaf_hash)

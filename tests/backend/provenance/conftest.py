@@ -13,6 +13,7 @@ from coincurve import PrivateKey
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from backend.app import create_app
 from backend.chain import outbox
@@ -20,6 +21,7 @@ from backend.chain.abi import Abi
 from backend.chain.contracts import Contract, Contracts
 from backend.chain.projections import Event
 from backend.chain.repository import Operation
+from backend.kit import merkle
 from backend.kit.access import Role
 from backend.kit.clock import now
 from backend.kit.database import Database
@@ -28,6 +30,7 @@ from backend.parties.repository import AccountRecord, Grant, PartyAccount, Party
 from backend.provenance.capture import SCOPE_RECORD
 from backend.provenance.config import LogConfig
 from backend.provenance.log.anchoring import Heads, anchor_if_due
+from backend.provenance.tables import RecordedEvent
 from backend.verifier import capture as signing
 from tests.backend.provenance.epcis.samples import RECEIPT, document
 
@@ -252,3 +255,10 @@ def numbered(count: int, start: int = 0) -> Sequence[dict[str, Any]]:
 def receipts(count: int, start: int = 0) -> bytes:
     """A document of so many different receipts."""
     return document(*numbered(count, start))
+
+
+async def leaves_of(database: Database) -> list[bytes]:
+    """The hashes of the log's leaves, in their order."""
+    async with database.reading() as session:
+        rows = (await session.scalars(select(RecordedEvent).order_by(RecordedEvent.sequence))).all()
+    return [merkle.leaf_hash(row.leaf) for row in rows]

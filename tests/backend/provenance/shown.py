@@ -1,11 +1,12 @@
-"""What an operator shows a monitor, and what a node of its own answers."""
+"""What an operator shows: monitors the log, readers the map; and what a node of one's own answers."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from backend.kit import sparse
 from backend.provenance.log.monitor import ChainHead
-from tests.backend.provenance.conftest import Chain
+from tests.backend.provenance.conftest import Chain, Recorder
 
 
 class Shown:
@@ -46,3 +47,17 @@ async def look(auditor: Any, chain: Chain) -> tuple[Shown, OnChain]:
     answer = await auditor.get("/v1/log/entries?limit=1000")
     assert answer.status_code == 200, answer.text
     return Shown(answer.json()), OnChain(args)
+
+
+async def ask_map(recorder: Recorder, kind: str, value: str) -> dict[str, Any]:
+    answer = await recorder.user.get("/v1/log/map", params={"kind": kind, "value": value})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def proof_of(answer: dict[str, Any]) -> sparse.MapProof:
+    other = None
+    if answer["other_key"]:
+        other = (raw(answer["other_key"]), raw(answer["other_value"]))
+    return sparse.MapProof(tuple(raw(node) for node in answer["siblings"]), other)

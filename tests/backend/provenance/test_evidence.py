@@ -5,11 +5,11 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from backend.kit.database import Database
-from backend.provenance.keys import transaction_id
 from backend.provenance.log import repository
 from backend.provenance.log.notes import Signer
 from backend.verification import events
 from backend.verifier import checkpoint
+from backend.verifier.identifiers import transaction_id
 from tests.backend.provenance.conftest import BUYER_GLN, Chain, Recorder
 from tests.backend.provenance.epcis.samples import RECEIPT, document
 

@@ -54,6 +54,9 @@ LIES = {
     "an event with the salts of another": lambda page: page["entries"][1].update(
         event=page["entries"][0]["event"], salts=page["entries"][0]["salts"]
     ),
+    "a context that the event did not bring": lambda page: page["entries"][1].update(
+        event=page["entries"][1]["event"].replace("{", '{"@context":{"ex":"https://ex.example/"},', 1)
+    ),
     "an event without its salts": lambda page: page["entries"][1].update(salts=None),
     "an event shown that the map does not tell of": lambda page: page["entries"][1].update(
         event=page["entries"][1]["event"].replace("/21/1", "/21/77")

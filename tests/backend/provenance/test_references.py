@@ -10,10 +10,10 @@ from backend.kit.database import Database
 from backend.kit.disclosure import SALT_BYTES, SaltedFields, flatten
 from backend.kit.merkle import verify_inclusion
 from backend.provenance.evidence import gather
-from backend.provenance.keys import transaction_id
 from backend.provenance.references import LinkedEvent, events_for_references
 from backend.verifier import capture as signing
 from backend.verifier import logmap
+from backend.verifier.identifiers import transaction_id
 from backend.verifier.leaf import body_hash
 from tests.backend.provenance.conftest import BUYER_GLN, SELLER_GLN, Chain, Recorder
 from tests.backend.provenance.epcis.samples import RECEIPT, RECEIPT_XML, document, xml_document

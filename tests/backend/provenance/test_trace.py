@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from backend.kit.database import Database
 from backend.parties.repository import key_of
-from backend.provenance.keys import transaction_id
 from backend.provenance.references import events_for_references
 from backend.provenance.tables import RecordedEvent
 from backend.provenance.trace.deliveries import Line, available, moved
 from backend.provenance.units import convert
+from backend.verifier.identifiers import transaction_id
 from backend.verifier.leaf import decode
 from tests.backend.provenance.conftest import BUYER_GLN, Recorder, address_of, grant
 from tests.backend.provenance.epcis.samples import BOARD, PALLET, RECEIPT, document

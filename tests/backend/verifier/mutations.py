@@ -250,7 +250,7 @@ def _rehash_log(forged: Any) -> None:
     entries: dict[bytes, bytes] = {}
     counts: dict[logmap.Identifier, int] = {}
     for recorded, event in parsed:
-        for name in logmap.identifiers(event):
+        for name in logmap.identifiers(event, None, recorded):
             counts[name] = counts.get(name, 0) + 1
             entry = logmap.Entry(counts[name], recorded.sequence, recorded.hash())
             entries[logmap.key(secret, name)] = entry.value()

@@ -212,6 +212,20 @@ WRONG = {
         ),
         {"nothing-left-out": "fail", "corrections": "cannot-tell"},
     ),
+    "hidden return under another spelling": (
+        lambda m: m.hidden_events.append(
+            w.event("shipping", day=9)
+            | {
+                "bizTransactionList": [
+                    {
+                        "type": "cbv:BTT-desadv",
+                        "bizTransaction": "URN:epcglobal:cbv:bt:4012345000009:%44A%2D12",
+                    }
+                ]
+            }
+        ),
+        {"nothing-left-out": "fail", "corrections": "cannot-tell"},
+    ),
     "shown error declaration": (
         lambda m: m.record([w.event("receiving", day=4) | {"errorDeclaration": {}}], w.DEBTOR, "debtor"),
         {"corrections": "fail"},

@@ -397,7 +397,7 @@ def _log(made):
             forgotten.append(parsed[-1])
     entries = {}
     for recorded, each in parsed:
-        for identifier in logmap.identifiers(each):
+        for identifier in logmap.identifiers(each, None, recorded):
             count = entries[identifier].count if identifier in entries else 0
             entries[identifier] = logmap.Entry(count + 1, recorded.sequence, recorded.hash())
     map_nodes = {}
@@ -435,7 +435,9 @@ def _log(made):
             evidence.Erased(
                 recorded,
                 tuple(merkle.inclusion_proof(recorded.sequence, frontier.size, nodes)),
-                tuple(logmap.key(MAP_SECRET, each) for each in sorted(logmap.identifiers(event))),
+                tuple(
+                    logmap.key(MAP_SECRET, each) for each in sorted(logmap.identifiers(event, None, recorded))
+                ),
             )
             for recorded, event in forgotten
         ),

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from backend.provenance.epcis.hashing import plain_number, prehash, utc_milliseconds
-from backend.provenance.epcis.identifiers import canonical
 from backend.provenance.epcis.validation import read
+from backend.verifier.identifiers import canonical
 from tests.backend.provenance.epcis.samples import (
     BOARD,
     COLD_CHAIN,

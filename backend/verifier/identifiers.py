@@ -1,14 +1,26 @@
 """GS1 keys as EPC URNs and as GS1 Digital Link URIs (EPC Tag Data Standard 2.0; GS1 Digital Link 1.2).
 
 `canonical` gives the one form the event hash compares; `matchable` gives it only for keys that are well
-formed and have a good check digit, so that nothing else is ever tied to money.
+formed and have a good check digit, so that nothing else is ever tied to money. `comparable` gives the one
+form of any identifier that is indexed, asked for and counted in the map: nothing hides behind its spelling.
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
+
+from backend.verifier.names import Namespaces, expand_uri
+from backend.verifier.vocabulary import PREFIXES
+
+LONGEST: Final = 255
+"""Longest value kept as it is, in characters; of longer ones a hash is kept."""
+
+_TRANSACTION: Final = "urn:epcglobal:cbv:bt:"
+_UNESCAPED: Final = "!'()*+,-.:;=_"
+"""What RFC 2141 lets stand in a URN beside letters and digits."""
 
 DOMAIN: Final = "https://id.gs1.org"
 
@@ -237,3 +249,63 @@ def gln_of(link: str) -> str | None:
     """The thirteen digits of the GLN in a canonical location (414) or party (417) link, or None."""
     read = _segments(link)
     return read[1] if read is not None and read[0] in {"414", "417"} else None
+
+
+def comparable(value: str, namespaces: Namespaces = PREFIXES) -> str:
+    """The one form of an identifier or URI that is stored, asked for, and counted in the map.
+
+    URN and Digital Link of a GS1 key are one, as are a compact URI and its full one, escaped and plain
+    characters, and cases where case means nothing (RFC 3986 section 6.2.2, RFC 8141 section 3).
+    """
+    return _comparable(expand_uri(value, namespaces))
+
+
+@lru_cache(maxsize=20_000)
+def _comparable(uri: str) -> str:
+    form = canonical(_normal(uri))
+    if form.startswith(f"{DOMAIN}/"):
+        form = "/".join([DOMAIN, *map(_encode, form[len(DOMAIN) + 1 :].split("/"))])
+    elif form.startswith(_TRANSACTION):
+        gln, _, number = form[len(_TRANSACTION) :].partition(":")
+        form = transaction_id(gln, unquote(number))
+    if len(form) <= LONGEST:
+        return form
+    return "sha-256:" + hashlib.sha256(form.encode()).hexdigest()
+
+
+def _normal(uri: str) -> str:
+    scheme, colon, rest = uri.partition(":")
+    scheme = scheme.lower()
+    if scheme == "urn":
+        kind, _, name = rest.partition(":")
+        rest = f"{kind.lower()}:{name.lower() if kind.lower() == 'uuid' else name}"
+    elif scheme in {"http", "https"} and rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        rest = f"//{host.lower()}{slash}{path}"
+    elif scheme == "ni":
+        rest = _DIGEST.sub(lambda found: found[0].lower(), rest)
+    else:
+        return uri
+    return scheme + colon + _ESCAPE.sub(_unescaped, rest)
+
+
+_DIGEST: Final = re.compile(r"(?<=;)[0-9A-Fa-f]+")
+_ESCAPE: Final = re.compile(r"%[0-9A-Fa-f]{2}")
+
+
+def _unescaped(escape: re.Match[str]) -> str:
+    character = chr(int(escape[0][1:], 16))
+    return character if re.fullmatch(r"[-.0-9A-Z_a-z]", character) else escape[0].upper()
+
+
+def issuer_of(transaction: str) -> str | None:
+    """The GLN that numbered a business transaction, from `urn:epcglobal:cbv:bt:<GLN>:…` (CBV 8.5.2)."""
+    gln = transaction.removeprefix(_TRANSACTION).partition(":")[0]
+    if not transaction.startswith(_TRANSACTION) or len(gln) != 13 or not gln.isascii() or not gln.isdigit():
+        return None
+    return gln
+
+
+def transaction_id(gln: str, number: str) -> str:
+    """The business transaction identifier of a document that the party with this GLN numbered (CBV 8.5.2)."""
+    return f"{_TRANSACTION}{gln}:{quote(number, safe=_UNESCAPED)}"

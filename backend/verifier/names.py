@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
-from backend.provenance.epcis.terms import PREFIXES
+from backend.verifier.vocabulary import PREFIXES
+
+_SCHEMES = frozenset({"urn", "http", "https", "ni"})
 
 Namespaces: TypeAlias = Mapping[str, str]
 """Prefix to namespace, of one document."""
@@ -12,13 +14,24 @@ Namespaces: TypeAlias = Mapping[str, str]
 def namespaces_of(context: Any) -> dict[str, str]:
     """The prefixes that a JSON-LD `@context` defines, over those of the EPCIS context itself.
 
-    Only simple string terms are read: what a prefix stands for is all that event identity needs.
+    Only simple string terms are read: what a prefix stands for is all that event identity needs. None can
+    stand for a scheme: whatever a context says, `urn:epc:…` is that URN.
     """
     known = dict(PREFIXES)
-    for entry in context if isinstance(context, list) else [context]:
-        if isinstance(entry, dict):
-            known.update({prefix: name for prefix, name in entry.items() if isinstance(name, str)})
+    for entry in context if isinstance(context, list | tuple) else [context]:
+        if isinstance(entry, Mapping):
+            known.update(
+                (prefix, name)
+                for prefix, name in entry.items()
+                if isinstance(name, str) and prefix.lower() not in _SCHEMES
+            )
     return known
+
+
+def namespaces_in(event: Mapping[str, Any], context: Any) -> Namespaces:
+    """The prefixes an event's names are read in: its document's, over them those of a context of its own."""
+    own = event.get("@context")
+    return namespaces_of(context) if own is None else {**namespaces_of(context), **namespaces_of(own)}
 
 
 def expand_name(name: str, namespaces: Namespaces) -> str:
