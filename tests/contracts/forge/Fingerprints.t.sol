@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IAccessManaged} from "@openzeppelin/contracts/access/manager/IAccessManaged.sol";
+import {Fingerprints} from "../../../contracts/Fingerprints.sol";
 import {IFingerprints, Taking} from "../../../contracts/interfaces/IFingerprints.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {vm} from "./Vm.sol";
@@ -169,6 +170,122 @@ contract FingerprintsTest is LedgerTest {
         vm.prank(stranger);
         vm.expectRevert(abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger));
         fingerprints.recordWriter(stranger);
+    }
+
+    function test_Events_SayWhoAndWhat() public {
+        vm.expectEmit(address(fingerprints));
+        emit IFingerprints.WriterPaused(WRITER, true);
+        vm.prank(WRITER);
+        fingerprints.pauseWriter(true);
+        vm.expectEmit(address(fingerprints));
+        emit IFingerprints.WriterPaused(WRITER, false);
+        vm.prank(WRITER);
+        fingerprints.pauseWriter(false);
+        vm.expectEmit(address(fingerprints));
+        emit IFingerprints.FingerprintTaken(DEBTOR, "old", "id");
+        vm.prank(WRITER);
+        fingerprints.take(DEBTOR, "old", 1, "id");
+        vm.expectEmit(address(fingerprints));
+        emit IFingerprints.FingerprintRepointed(DEBTOR, "old", "next", "id");
+        vm.expectEmit(address(fingerprints));
+        emit IFingerprints.FingerprintTaken(DEBTOR, "new", "next");
+        vm.prank(WRITER);
+        fingerprints.replace(DEBTOR, _list("old", 0), "id", _list("new", 0), 1, "next");
+        vm.expectEmit(address(fingerprints));
+        emit IFingerprints.WriterRetired(WRITER);
+        fingerprints.retireWriter(WRITER);
+        vm.expectEmit(address(fingerprints));
+        emit IFingerprints.WriterRecorded(WRITER);
+        fingerprints.recordWriter(WRITER);
+        assertTrue(fingerprints.isWriter(WRITER), "again");
+    }
+
+    /// As many for each key, of the present set, for every way of taking.
+    function test_Counts_UnderTwoKeys() public {
+        fingerprints.changeKeys(_list("one", "two"));
+        uint256[4] memory wrong = [uint256(0), 1, 3, 5];
+        vm.startPrank(WRITER);
+        for (uint256 i = 0; i < 4; ++i) {
+            bytes memory refused =
+                abi.encodeWithSelector(IFingerprints.FingerprintCountInvalid.selector, wrong[i], 2);
+            vm.expectRevert(refused);
+            fingerprints.takeAll(DEBTOR, _many(wrong[i]), 2, "id");
+            vm.expectRevert(refused);
+            fingerprints.replace(DEBTOR, new bytes32[](0), "id", _many(wrong[i]), 2, "next");
+        }
+        fingerprints.takeAll(DEBTOR, _many(4), 2, "id");
+        assertEq(fingerprints.idOf(DEBTOR, bytes32(uint256(4))), "id", "the last of four");
+        bytes memory old = abi.encodeWithSelector(IFingerprints.KeySetNotCurrent.selector, 1, 2);
+        vm.expectRevert(old);
+        fingerprints.replace(DEBTOR, _many(4), "id", _many(2), 1, "next");
+        Taking[] memory takings = new Taking[](1);
+        takings[0] = Taking(DEBTOR, "fp", 2, "id");
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.FingerprintCountInvalid.selector, 1, 2));
+        fingerprints.takeMany(takings);
+        vm.stopPrank();
+    }
+
+    function test_Take_BeforeThereAreKeys_Reverts() public {
+        Fingerprints young = new Fingerprints(address(manager));
+        young.recordWriter(WRITER);
+        vm.startPrank(WRITER);
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.FingerprintCountInvalid.selector, 1, 0));
+        young.take(DEBTOR, "fp", 0, "id");
+        vm.expectRevert(abi.encodeWithSelector(IFingerprints.FingerprintCountInvalid.selector, 0, 0));
+        young.takeAll(DEBTOR, new bytes32[](0), 0, "id");
+    }
+
+    function test_Replace_WithOneTwice_Reverts() public {
+        vm.startPrank(WRITER);
+        fingerprints.take(DEBTOR, "old", 1, "id");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IFingerprints.FingerprintAlreadyTaken.selector, DEBTOR, bytes32("new"), bytes32("next")
+            )
+        );
+        fingerprints.replace(DEBTOR, _list("old", 0), "id", _list("new", "new"), 1, "next");
+        fingerprints.take(DEBTOR, "taken", 1, "another");
+        vm.expectRevert(
+            abi.encodeWithSelector(
+                IFingerprints.FingerprintAlreadyTaken.selector, DEBTOR, bytes32("taken"), bytes32("another")
+            )
+        );
+        fingerprints.replace(DEBTOR, _list("old", 0), "id", _list("new", "taken"), 1, "next");
+    }
+
+    function _many(uint256 count) private pure returns (bytes32[] memory list) {
+        list = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            list[i] = bytes32(i + 1);
+        }
+    }
+
+    function test_ChangeKeys_OneToEight() public {
+        for (uint256 count = 1; count <= 8; ++count) {
+            bytes32[] memory keys = _many(count);
+            vm.expectEmit(address(fingerprints));
+            emit IFingerprints.KeySetChanged(uint32(count + 1), keys);
+            fingerprints.changeKeys(keys);
+            assertEq(fingerprints.keysOf(uint32(count + 1)).length, count, "as many");
+        }
+        bytes32[] memory twice = _many(3);
+        twice[2] = twice[0];
+        vm.expectRevert(IFingerprints.KeysInvalid.selector);
+        fingerprints.changeKeys(twice);
+        twice[2] = 0;
+        vm.expectRevert(IFingerprints.KeysInvalid.selector);
+        fingerprints.changeKeys(twice);
+        twice = _many(9);
+        vm.expectRevert(IFingerprints.KeysInvalid.selector);
+        fingerprints.changeKeys(twice);
+        bytes memory refused =
+            abi.encodeWithSelector(IAccessManaged.AccessManagedUnauthorized.selector, stranger);
+        vm.prank(stranger);
+        vm.expectRevert(refused);
+        fingerprints.changeKeys(_list("mine", 0));
+        vm.prank(stranger);
+        vm.expectRevert(refused);
+        fingerprints.retireWriter(WRITER);
     }
 
     function test_ChangeKeys_SetsAreNeverDeleted() public {

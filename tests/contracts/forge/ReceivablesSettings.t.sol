@@ -38,6 +38,10 @@ contract ReceivablesSettingsTest is LedgerTest {
 
     function test_AdmitCurrency_IsKeptAsGiven() public {
         TestCurrency token = new TestCurrency("Euro of 20", "e20", 20);
+        vm.expectEmit(address(receivables));
+        emit IReceivablesEvents.CurrencyAdmitted(
+            uint32(uint160(address(token))), address(token), EUR, 18, 77, 180
+        );
         uint32 id = receivables.admitCurrency(address(token), EUR, 2, 77);
         _assertCurrency(id, address(token), 18, true, 77, 180);
         (uint32 found, Currency memory same) = receivables.currencyOf(address(token));

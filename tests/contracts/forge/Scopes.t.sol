@@ -87,6 +87,27 @@ contract ScopesTest is SaleTest {
         _onReceivables(supplier, SCOPE_ISSUE, FACE, abi.encodeCall(receivables.cancel, (terms, "")));
     }
 
+    /// However little it is for, one after the other or many at once.
+    function test_OfOneMinorUnit_NoKeyWithoutScope() public {
+        Terms[] memory terms = new Terms[](1);
+        terms[0] = _terms();
+        terms[0].amount = 1;
+        Confirmation[] memory signed = new Confirmation[](1);
+        signed[0] = _confirmation(terms[0]);
+        bytes4 refused = IParticipants.NotAuthorised.selector;
+        address target = address(receivables);
+        _expectRefusal(target, abi.encodeCall(receivables.issue, (terms[0])), refused);
+        _expectRefusal(target, abi.encodeCall(receivables.issueMany, (terms)), refused);
+        _expectRefusal(target, abi.encodeCall(receivables.issueAndConfirm, (terms[0], signed[0])), refused);
+        _expectRefusal(target, abi.encodeCall(receivables.issueAndConfirmMany, (terms, signed)), refused);
+
+        vm.prank(supplier.signer);
+        receivables.issue(terms[0]);
+        signed[0] = _confirmationBy(_clerk, terms[0], 78);
+        _expectRefusal(target, abi.encodeCall(receivables.confirm, (terms[0], signed[0])), refused);
+        _expectRefusal(target, abi.encodeCall(receivables.confirmMany, (terms, signed)), refused);
+    }
+
     function test_IssueAndConfirm() public {
         Terms memory terms = _terms();
         bytes memory data = abi.encodeCall(receivables.issueAndConfirm, (terms, _confirmation(terms)));
