@@ -124,6 +124,11 @@ contract ReceivablesManyTest is LedgerTest {
         vm.prank(supplier.signer);
         vm.expectRevert(IReceivablesEvents.ArgumentInvalid.selector);
         receivables.safeBatchTransferFrom(supplier.account, bank.account, ids, new uint256[](1), "");
+        uint256[] memory values = new uint256[](3);
+        (values[0], values[1], values[2]) = (1, 1, 1);
+        vm.prank(supplier.signer);
+        vm.expectRevert(IReceivablesEvents.ArgumentInvalid.selector);
+        receivables.safeBatchTransferFrom(supplier.account, bank.account, ids, values, "");
         vm.prank(supplier.signer);
         vm.expectRevert(IReceivablesEvents.ArgumentInvalid.selector);
         receivables.safeTransferFrom(supplier.account, bank.account, uint256(id), 1 << 64, "");

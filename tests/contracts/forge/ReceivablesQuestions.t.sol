@@ -211,6 +211,37 @@ contract ReceivablesQuestionsTest is LedgerTest {
         assertEq(euro.balanceOf(address(receivables)), 0, "nothing left behind");
     }
 
+    /// What is remembered of a holder is remembered each by itself.
+    function test_Holding_MarksDoNotTouchEachOther() public {
+        _confirmed();
+        _transfer(supplier, bank, _id, 5);
+        _accept(supplier, otherBank, _offerOf(supplier, otherBank, _id, FACE / 2, FACE / 2));
+        for (uint256 i = 0; i < 2; ++i) {
+            Actor memory actor = i == 0 ? bank : otherBank;
+            vm.startPrank(actor.signer);
+            receivables.waiveInterest(_id, actor.account, true);
+            _assertMarks(actor, i == 1, true, 0);
+            receivables.waiveInterest(_id, actor.account, false);
+            _assertMarks(actor, i == 1, false, 0);
+            receivables.waiveInterest(_id, actor.account, true);
+            vm.stopPrank();
+        }
+        _late(20 days);
+        vm.prank(bank.signer);
+        receivables.writeOff(_id, bank.account);
+        _assertMarks(bank, false, true, 5);
+        vm.prank(otherBank.signer);
+        receivables.writeOff(_id, otherBank.account);
+        _assertMarks(otherBank, true, true, uint64(FACE / 2));
+    }
+
+    function _assertMarks(Actor memory actor, bool sold, bool waives, uint64 marked) private view {
+        Holding memory held = receivables.holding(_id, actor.account);
+        assertEq(held.sold ? 1 : 0, sold ? 1 : 0, "sold");
+        assertEq(held.waivesInterest ? 1 : 0, waives ? 1 : 0, "waives");
+        assertEq(held.marked, marked, "marked");
+    }
+
     function test_FreeUnits() public {
         _confirmed();
         _transfer(supplier, bank, _id, 5);

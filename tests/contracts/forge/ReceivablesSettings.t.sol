@@ -122,6 +122,7 @@ contract ReceivablesSettingsTest is LedgerTest {
         uint32 late = receivables.admitCurrency(address(new TestCurrency("", "", 2)), EUR, 2, 1);
         assertFalse(receivables.currency(late).open, "admitted while paused, and open");
         receivables.setCurrency(late, false, 1, 180);
+        uint32 later = receivables.admitCurrency(address(new TestCurrency("", "", 2)), EUR, 2, 1);
 
         vm.expectEmit(address(receivables));
         emit IReceivablesEvents.Unpaused();
@@ -129,6 +130,7 @@ contract ReceivablesSettingsTest is LedgerTest {
         assertFalse(receivables.isPaused(), "paused");
         assertTrue(receivables.currency(_euro).open, "open again");
         assertFalse(receivables.currency(late).open, "closed by its setting");
+        assertTrue(receivables.currency(later).open, "closed by the pause alone");
         receivables.pause();
         receivables.unpause();
         assertFalse(receivables.currency(late).open, "still");
