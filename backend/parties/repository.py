@@ -229,6 +229,17 @@ async def identifiers_of(session: AsyncSession, party_id: UUID) -> Sequence[Part
     return (await session.scalars(statement.order_by(PartyIdentifier.id))).all()
 
 
+async def identifiers_of_each(
+    session: AsyncSession, party_ids: Collection[UUID]
+) -> dict[UUID, list[PartyIdentifier]]:
+    """The other identifiers of several parties."""
+    found: dict[UUID, list[PartyIdentifier]] = {each: [] for each in party_ids}
+    statement = select(PartyIdentifier).where(PartyIdentifier.party_id.in_(party_ids))
+    for row in await session.scalars(statement.order_by(PartyIdentifier.id)):
+        found[row.party_id].append(row)
+    return found
+
+
 def directory(ledger_id: UUID) -> Select[Party]:
     """All parties of a ledger: its members may know of each other."""
     return select(Party).where(Party.ledger_id == ledger_id)

@@ -95,7 +95,11 @@ async def _wanted(
     session: AsyncSession, references: Mapping[str, Iterable[str]], seller: UUID, buyer: UUID
 ) -> dict[tuple[str, str], str]:
     """Key of the event index → type of the reference it comes from."""
-    glns = {"seller": await _glns(session, seller), "buyer": await _glns(session, buyer)}
+    known = await parties.identifiers_of_each(session, {seller, buyer})
+    glns = {
+        side: [each.value for each in known[party] if each.scheme == "gln"]
+        for side, party in (("seller", seller), ("buyer", buyer))
+    }
     wanted: dict[tuple[str, str], str] = {}
     for kind, numbers in references.items():
         name = f"bizTransaction:{BIZ_TRANSACTION_TYPE.expand(kind)}"
@@ -109,8 +113,3 @@ def _identifiers(number: str, glns: Sequence[str]) -> list[str]:
     if number.startswith(("urn:", "https://", "http://")):
         return [number]
     return [transaction_id(gln, number) for gln in glns]
-
-
-async def _glns(session: AsyncSession, party_id: UUID) -> list[str]:
-    identifiers = await parties.identifiers_of(session, party_id)
-    return [each.value for each in identifiers if each.scheme == "gln"]

@@ -129,6 +129,8 @@ async def _timelines(
     session: AsyncSession, ledger_id: UUID, keys: Sequence[str]
 ) -> dict[str, list[TimelineEntry]]:
     found: dict[str, list[TimelineEntry]] = {}
+    if not keys:
+        return found
     statement = select(TimelineEntry).where(
         TimelineEntry.ledger_id == ledger_id,
         TimelineEntry.receivable.in_(keys),

@@ -1,6 +1,5 @@
 """Which events stand behind an invoice: those that name its documents, and others about the same things."""
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -8,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.kit.recent import Recent
 from backend.provenance import evidence as proofs
 from backend.provenance import keys, repository
 from backend.provenance.log import repository as log_rows
@@ -36,7 +36,7 @@ class Stories:
     shows are what they were: then only that is asked for."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[_Asked, _Kept] = OrderedDict()
+        self._kept: Recent[_Asked, _Kept] = Recent(_STORIES)
 
     async def gather(
         self,
@@ -53,11 +53,7 @@ class Stories:
         asked = (ledger_id, frozenset(named.items()), seller, origin)
         kept = self._kept.get(asked)
         if kept is None or not await _is_true(session, ledger_id, kept):
-            kept = await _make(session, ledger_id, named, seller, origin)
-            self._kept[asked] = kept
-            while len(self._kept) > _STORIES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(asked)
+            kept = self._kept.keep(asked, await _make(session, ledger_id, named, seller, origin))
         return kept.story
 
 

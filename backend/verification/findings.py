@@ -4,12 +4,15 @@ Each is the word of who noted it, with its source and date, and stands in report
 notes stands in every report, what a bank notes in its own.
 """
 
+from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, tuple_
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from backend.kit.access import Caller, Role, visible_to
 from backend.kit.clock import now
@@ -91,16 +94,24 @@ async def pin_key(session: AsyncSession, caller: Caller, debtor: UUID, key: str,
     return row
 
 
-async def last_screening(session: AsyncSession, caller: Caller, subject: UUID) -> Screening | None:
-    """The last screening of a party that this caller's reports rest on."""
+async def last_screenings(
+    session: AsyncSession, caller: Caller, subjects: Collection[UUID]
+) -> dict[UUID, Screening]:
+    """The last screening of each party that this caller's reports rest on."""
+    later = aliased(Screening)
+    counts = partial(_counts_for, caller)
+    after = tuple_(later.screened_at, later.id) > tuple_(Screening.screened_at, Screening.id)
     statement = select(Screening).where(
-        Screening.ledger_id == caller.ledger_id,
-        Screening.subject_party_id == subject,
-        or_(Screening.for_all, Screening.party_id == caller.party_id),
+        counts(Screening),
+        Screening.subject_party_id.in_(subjects),
+        ~exists().where(counts(later), later.subject_party_id == Screening.subject_party_id, after),
     )
-    return await session.scalar(
-        statement.order_by(Screening.screened_at.desc(), Screening.id.desc()).limit(1)
-    )
+    return {row.subject_party_id: row for row in await session.scalars(statement)}
+
+
+def _counts_for(caller: Caller, table: type[Screening]) -> ColumnElement[bool]:
+    """Whether a screening stands in this caller's reports."""
+    return and_(table.ledger_id == caller.ledger_id, or_(table.for_all, table.party_id == caller.party_id))
 
 
 async def last_search(session: AsyncSession, caller: Caller, receivable_id: UUID) -> RegistrySearch | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from backend.kit.access import Caller
 from backend.kit.clock import now
 from backend.kit.disclosure import Disclosure
 from backend.kit.problems import Problem
+from backend.kit.recent import Recent
 from backend.kit.sparse import MapProof
 from backend.parties import repository as party_rows
 from backend.parties import service as parties
@@ -110,6 +112,9 @@ class _Noting(dict[bytes, bytes]):
         return found
 
 
+_CONDUCTS = 256
+
+
 @dataclass(frozen=True)
 class Sources:
     """Where the evidence comes from, beside the database: one for all requests of a process."""
@@ -118,6 +123,10 @@ class Sources:
     chain: ChainState
     read_invoice: ReadInvoice
     stories: events.Stories = field(default_factory=events.Stories)
+    conducts: Recent[tuple[str, str, str], evidence.Conduct] = field(
+        default_factory=partial(Recent, _CONDUCTS)
+    )
+    """By block, supplier and debtor: a debtor's hundred claims are not counted for each of its reports."""
 
     @classmethod
     def of(cls, rpc: Rpc, contracts: Contracts, read_invoice: ReadInvoice) -> "Sources":
@@ -159,6 +168,7 @@ async def gather(
         buyer=record.debtor_party_id,
         origin=origin_of(contracts.chain_id, addresses["ProvenanceLog"]),
     )
+    counted = await _conduct(session, sources, position.hash, record)
     moment, terms = int(now().timestamp()), terms_of(record.terms)
     try:
         state = await chain.at(position.hash)
@@ -175,7 +185,7 @@ async def gather(
             confirmation=_confirmation(record),
             holder=await _holder(session, caller, record),
             log=story.log,
-            statements=await _statements(session, caller, record, invoice),
+            statements=await _statements(session, caller, record, invoice, counted),
             now=moment,
             made_at=moment,
             code=state.code,
@@ -240,19 +250,26 @@ async def _holder(session: AsyncSession, caller: Caller, record: ReceivableRecor
         for holding in await receivables.holdings(session, caller.ledger_id, record.chain_id)
         if holding.units
     }
+    if record.supplier_account in held:
+        return bytes.fromhex(record.supplier_account[2:])
     own = await parties.accounts_of(session, caller.party_id)
-    wanted = [record.supplier_account, *own, *sorted(held, key=lambda account: -held[account])]
+    wanted = [*own, *sorted(held, key=lambda account: -held[account])]
     return next((bytes.fromhex(account[2:]) for account in wanted if account in held), None)
 
 
 async def _statements(
-    session: AsyncSession, caller: Caller, record: ReceivableRecord, invoice: InvoiceEvidence
+    session: AsyncSession,
+    caller: Caller,
+    record: ReceivableRecord,
+    invoice: InvoiceEvidence,
+    counted: evidence.Conduct,
 ) -> evidence.Statements:
     ledger_id = caller.ledger_id
     fingerprints = [record.fingerprint, *record.other_fingerprints]
+    supplier, debtor = await _parties(session, caller, record.party_id, record.debtor_party_id)
     return evidence.Statements(
-        supplier=await _party(session, caller, record.party_id),
-        debtor=await _party(session, caller, record.debtor_party_id),
+        supplier=supplier,
+        debtor=debtor,
         invoice_verdict=invoice.verdict,
         invoice_rules=invoice.rules,
         due_date_source=invoice.due_date_source,
@@ -261,20 +278,26 @@ async def _statements(
         ),
         look_alikes=invoice.look_alikes,
         registry=await _registry(session, caller, record.id),
-        conduct=await _conduct(session, record),
+        conduct=counted,
     )
 
 
-async def _party(session: AsyncSession, caller: Caller, party_id: UUID) -> evidence.Party:
-    party = await parties.get_party(session, caller.ledger_id, party_id)
-    rows = await party_rows.identifiers_of(session, party_id)
-    screening = await findings.last_screening(session, caller, party_id)
-    return evidence.Party(
-        party.name,
-        tuple(f"{each.scheme}:{each.value}" for each in rows),
-        None if screening is None else int(screening.screened_at.timestamp()),
-        None if screening is None else screening.source,
-    )
+async def _parties(session: AsyncSession, caller: Caller, *ids: UUID) -> list[evidence.Party]:
+    identifiers = await party_rows.identifiers_of_each(session, ids)
+    screenings = await findings.last_screenings(session, caller, ids)
+    found = []
+    for party_id in ids:
+        party = await parties.get_party(session, caller.ledger_id, party_id)
+        screening = screenings.get(party_id)
+        found.append(
+            evidence.Party(
+                party.name,
+                tuple(f"{each.scheme}:{each.value}" for each in identifiers[party_id]),
+                None if screening is None else int(screening.screened_at.timestamp()),
+                None if screening is None else screening.source,
+            )
+        )
+    return found
 
 
 async def _registry(
@@ -286,13 +309,19 @@ async def _registry(
     return evidence.RegistrySearch(search.register, int(search.searched_at.timestamp()), search.hits)
 
 
-async def _conduct(session: AsyncSession, record: ReceivableRecord) -> evidence.Conduct:
+async def _conduct(
+    session: AsyncSession, sources: Sources, block: str, record: ReceivableRecord
+) -> evidence.Conduct:
+    key = (block, record.supplier_account, record.debtor_account)
+    if (kept := sources.conducts.get(key)) is not None:
+        return kept
     found = await conduct.of_debtor(session, record.ledger_id, record.debtor_account)
     signs = await conduct.signs(session, record.ledger_id, record.supplier_account, record.debtor_account)
-    return evidence.Conduct(
+    counted = evidence.Conduct(
         settled=found.settled,
         days_late=found.days_late,
         diluted=found.diluted,
         disputed=found.disputed,
         signs=signs,
     )
+    return sources.conducts.keep(key, counted)
