@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import backend.chain.api
 import backend.chain.metrics
 import backend.chain.probes
+import backend.chain.signatures_api
 import backend.console.invoices
 import backend.console.papers
 import backend.console.session
@@ -46,6 +47,7 @@ from backend.chain.health import Health
 from backend.chain.metrics import Metrics, timed
 from backend.chain.projections import Projection
 from backend.chain.rpc import Rpc
+from backend.chain.signatures_api import Signing
 from backend.chain.signer import Signer
 from backend.financing import service as financing
 from backend.financing.projection import Sales
@@ -89,6 +91,7 @@ ROUTERS: list[APIRouter] = [
     backend.provenance.grants_api.router,
     backend.parties.api.router,
     backend.parties.webhooks.router,
+    backend.chain.signatures_api.router,
     backend.chain.api.router,
     backend.invoices.batches_api.router,
     backend.invoices.answers_api.router,
@@ -245,6 +248,7 @@ def create_app(
         app.state.appender = Appender(database, contracts.ledger_id, app.state.log)
     app.state.actions = Actions(contracts, parties.may_sign)
     register_actions(app.state.actions)
+    app.state.signing = Signing(app.state)
     register_ports()
     app.state.read_invoice = backend.invoices.api.reader(app.state)
     metrics = Metrics(database, contracts.ledger_id, loops)

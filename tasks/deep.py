@@ -68,6 +68,10 @@ CAMPAIGNS = {
         "an hour of steady work in two parts: what each process takes, and whether it grows (MINUTES, RATE)",
         (str(PYTHON), "-m", "bench.soak", "postgresql"),
     ),
+    "deep-throughput": Campaign(
+        "measure invoices issued and confirmed a second, beside a naive endpoint and the chain (FOLDER)",
+        (str(PYTHON), "-m", "bench.throughput"),
+    ),
     "deep-index": Campaign(
         "measure the index from scratch on 10,000 to 1,000,000 events", (str(PYTHON), "-m", "bench.index")
     ),

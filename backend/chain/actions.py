@@ -7,10 +7,10 @@ What the signature sets going is the handler registered for the kind. An action 
 (ISignedActions) needs none: its effect, made by `relayed`, says it all.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import UUID
 
 from eth_utils.crypto import keccak
@@ -21,8 +21,7 @@ from backend.chain import outbox, typed
 from backend.chain.contracts import Call, Contracts, Relay
 from backend.chain.repository import ActionNonce, ActionRecord, Operation
 from backend.kit import messages
-from backend.kit.access import Caller, Role, visible_to
-from backend.kit.clock import now
+from backend.kit.access import Caller, visible_to
 from backend.kit.columns import address
 from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
 
@@ -34,30 +33,6 @@ class ActionClosed(Problem):
     """The action was already signed, or withdrawn."""
 
     status, code = 409, "action-closed"
-
-
-class ActionExpired(Problem):
-    """The time for signing has passed."""
-
-    status, code = 410, "action-expired"
-
-
-class SignatureMalformed(Problem):
-    """The text is no signature of the form r, s, v in 65 bytes with a low s."""
-
-    status, code = 422, "signature-malformed"
-
-
-class SignerNotAuthorised(Problem):
-    """The signature is good, but its key may not do this for the account."""
-
-    status, code = 403, "signer-not-authorised"
-
-
-class AlreadySignedBy(Problem):
-    """Two different keys have to sign; this one did already."""
-
-    status, code = 409, "already-signed-by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +51,14 @@ class SignerCheck(Protocol):
     ) -> Awaitable[bool]: ...
 
 
+SignedAction: TypeAlias = tuple[ActionRecord, Sequence[Signature]]
+"""An action with all its signatures."""
 Handler = Callable[[AsyncSession, ActionRecord, Sequence[Signature]], Awaitable[Operation | None]]
 """Called when an action has all its signatures; answers the operation it set going, if any."""
+ManyHandler = Callable[
+    [AsyncSession, Sequence[SignedAction]], Awaitable[Sequence[Operation | Problem | None]]
+]
+"""The same for several at once; a Problem for one that is refused, of which nothing is written."""
 
 
 @dataclass(slots=True)
@@ -86,10 +67,14 @@ class Actions:
 
     contracts: Contracts
     may_sign: SignerCheck
-    handlers: dict[str, Handler] = field(default_factory=dict)
+    handlers: dict[str, ManyHandler] = field(default_factory=dict)
 
     def register(self, kind: str, handler: Handler) -> None:
         """Says what a signed action of `kind` sets going, where that is not a relayed call."""
+        self.register_many(kind, _one_by_one(handler))
+
+    def register_many(self, kind: str, handler: ManyHandler) -> None:
+        """The same, for a handler that takes several at once."""
         if kind in self.handlers:
             raise ValueError(f"the kind {kind!r} already has a handler")
         self.handlers[kind] = handler
@@ -156,67 +141,96 @@ class Actions:
         space = keccak(ledger_id.bytes + bytes.fromhex(account[2:]))
         return (int.from_bytes(space, "big") >> _COUNTER_BITS << _COUNTER_BITS) | (following - 1)
 
-    async def sign(
-        self, session: AsyncSession, caller: Caller, action: ActionRecord, signature: str
-    ) -> Operation | None:
-        """Takes a signature of `action`; with the last one needed, sets going what was prepared.
+    async def carry_out(
+        self, session: AsyncSession, signed: Sequence[SignedAction]
+    ) -> list[Operation | Problem | None]:
+        """Sets going what actions with all their signatures were prepared for; a Problem for one that is
+        refused, of which nothing is written."""
+        by_kind: dict[str, list[int]] = {}
+        for place, (action, _) in enumerate(signed):
+            by_kind.setdefault(_RELAY if _is_relayed(action) else action.kind, []).append(place)
+        found: list[Operation | Problem | None] = [None] * len(signed)
+        for kind, places in by_kind.items():
+            some = [signed[place] for place in places]
+            handler = self._relay if kind == _RELAY else self.handlers[kind]
+            for place, done in zip(places, await handler(session, some), strict=True):
+                found[place] = done
+        return found
 
-        Raises ActionClosed, ActionExpired, SignatureMalformed, SignerNotAuthorised, AlreadySignedBy.
-        """
-        caller.require(Role.CHECKER)
-        if action.status != "prepared":
-            raise ActionClosed(status=action.status)
-        if action.expires_at <= now():
-            raise ActionExpired(expires_at=action.expires_at.isoformat())
-        try:
-            signer = typed.recover(bytes.fromhex(action.digest[2:]), signature)
-        except typed.SignatureFormError as error:
-            raise SignatureMalformed(
-                errors=[FieldError("/signature", "malformed", detail=str(error))]
-            ) from error
-        if not await self.may_sign(session, action.ledger_id, action.account, signer, action.scope):
-            raise SignerNotAuthorised(signer=signer, account=action.account)
-        if any(each["signer"] == signer for each in action.signatures):
-            raise AlreadySignedBy(signer=signer)
-        action.signatures = [*action.signatures, {"signer": signer, "signature": signature}]
-        if len(action.signatures) < action.signatures_needed:
-            await session.flush()
-            return None
-        action.status, action.signed_at = "signed", now()
-        operation = await self._carry_out(session, action)
-        action.operation_id = operation.id if operation else None
-        await session.flush()
-        return operation
-
-    async def _carry_out(self, session: AsyncSession, action: ActionRecord) -> Operation | None:
-        signatures = [Signature(each["signer"], each["signature"]) for each in action.signatures]
-        if action.effect.get("type") != _RELAY:
-            return await self.handlers[action.kind](session, action, signatures)
-        first, rest = signatures[0], signatures[1:]
-        relay = Relay(
-            signer=first.signer,
-            nonce=int(action.effect["nonce"]),
-            deadline=action.effect["deadline"],
-            gas_floor=action.effect["gas_floor"],
-            signature=first.signature,
-            cosignature="0x" + "".join(each.signer[2:] + each.signature[2:] for each in rest),
+    async def _relay(
+        self, session: AsyncSession, signed: Sequence[SignedAction]
+    ) -> Sequence[Operation | Problem]:
+        return await self.enqueue_all(
+            session, [(action, self._call(action, signatures)) for action, signatures in signed]
         )
+
+    def _call(self, action: ActionRecord, signatures: Sequence[Signature]) -> Call:
         contract = self.contracts[action.effect["contract"]]
-        call = Call(contract.name, contract.address, bytes.fromhex(action.effect["data"][2:]), relay)
-        return await self.enqueue(session, action, call)
+        data = bytes.fromhex(action.effect["data"][2:])
+        return Call(contract.name, contract.address, data, relay_of(action, signatures))
 
     async def enqueue(self, session: AsyncSession, action: ActionRecord, call: Call) -> Operation:
         """Writes down the call a signed action sets going, once; for handlers too."""
-        return await outbox.enqueue(
+        (operation,) = await self.enqueue_all(session, [(action, call)])
+        if isinstance(operation, Problem):
+            raise operation
+        return operation
+
+    async def enqueue_all(
+        self, session: AsyncSession, calls: Sequence[tuple[ActionRecord, Call]]
+    ) -> Sequence[Operation | Problem]:
+        """The same for several."""
+        return await outbox.enqueue_all(
             session,
-            call,
-            ledger_id=action.ledger_id,
-            party_id=action.party_id,
-            user_id=action.user_id,
-            kind=action.kind,
-            subject=action.subject,
-            idempotency_key=f"action:{action.id}",
+            [
+                outbox.Order(
+                    call,
+                    ledger_id=action.ledger_id,
+                    party_id=action.party_id,
+                    user_id=action.user_id,
+                    kind=action.kind,
+                    subject=action.subject,
+                    idempotency_key=f"action:{action.id}",
+                )
+                for action, call in calls
+            ],
         )
+
+
+def _is_relayed(action: ActionRecord) -> bool:
+    return action.effect.get("type") == _RELAY
+
+
+def _one_by_one(handler: Handler) -> ManyHandler:
+    """A handler of one as one of many: each in a savepoint, so that what it refuses leaves nothing behind."""
+
+    async def many(
+        session: AsyncSession, signed: Sequence[SignedAction]
+    ) -> Sequence[Operation | Problem | None]:
+        found: list[Operation | Problem | None] = []
+        for action, signatures in signed:
+            try:
+                async with session.begin_nested():
+                    found.append(await handler(session, action, signatures))
+            except Problem as problem:
+                found.append(problem)
+        return found
+
+    return many
+
+
+def relay_of(action: ActionRecord, signatures: Sequence[Signature]) -> Relay:
+    """The signed action as the contract takes it, for an action whose effect keeps nonce and bounds."""
+    first, rest = signatures[0], signatures[1:]
+    effect = action.effect
+    return Relay(
+        signer=first.signer,
+        nonce=int(effect["nonce"]),
+        deadline=int(effect["deadline"]),
+        gas_floor=int(effect.get("gas_floor", effect.get("gasFloor", 0))),
+        signature=first.signature,
+        cosignature="0x" + "".join(each.signer[2:] + each.signature[2:] for each in rest),
+    )
 
 
 def relayed(contract: str, data: bytes, *, nonce: int, deadline: int, gas_floor: int) -> dict[str, Any]:
@@ -242,14 +256,21 @@ async def get(session: AsyncSession, caller: Caller, action_id: UUID) -> ActionR
 
 async def lock(session: AsyncSession, caller: Caller, action_id: UUID) -> ActionRecord:
     """An action of the caller's own party, held until the transaction ends; or NotFound."""
-    statement = select(ActionRecord).where(
-        ActionRecord.id == action_id,
-        ActionRecord.ledger_id == caller.ledger_id,
-        ActionRecord.party_id == caller.party_id,
-    )
-    if (action := await session.scalar(statement.with_for_update())) is None:
+    action = (await lock_all(session, [action_id])).get(action_id)
+    if action is None or not owns(caller, action):
         raise NotFound()
     return action
+
+
+async def lock_all(session: AsyncSession, action_ids: Iterable[UUID]) -> dict[UUID, ActionRecord]:
+    """These actions, whosever they are, held until the transaction ends; always locked in one order."""
+    statement = select(ActionRecord).where(ActionRecord.id.in_(set(action_ids))).order_by(ActionRecord.id)
+    return {each.id: each for each in await session.scalars(statement.with_for_update())}
+
+
+def owns(caller: Caller, action: ActionRecord) -> bool:
+    """Whether the action is of the caller's own party."""
+    return (action.ledger_id, action.party_id) == (caller.ledger_id, caller.party_id)
 
 
 async def withdraw(session: AsyncSession, action: ActionRecord) -> None:

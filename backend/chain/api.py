@@ -111,18 +111,6 @@ class ActionView(View):
     links: dict[str, str]
 
 
-class SignatureBody(BaseModel):
-    """A signature of an action's typed data."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    signature: str = Field(
-        max_length=200,
-        description="65 bytes r, s, v as 0x-hex; v is 27 or 28, s the lower one.",
-        examples=["0x" + "1b" * 65],
-    )
-
-
 class OperationFilter(BaseModel):
     """Which operations to list."""
 
@@ -296,27 +284,6 @@ async def list_actions(
 async def get_action(action_id: UUID, caller: CurrentCaller, session: Session) -> ActionView:
     """The document to sign and what it means."""
     return action_view(await actions.get(session, caller, action_id))
-
-
-@router.post("/actions/{action_id}/signatures", summary="Sign an action", status_code=202)
-async def sign_action(
-    action_id: UUID,
-    body: SignatureBody,
-    request: Request,
-    caller: CurrentCaller,
-    session: Session,
-    locale: CurrentLocale,
-    mechanism: CurrentActions,
-) -> OperationView | ActionView:
-    """Brings the signature of the action's typed data, made by a key that may act for the account.
-
-    Answers the operation it set going; the action itself while another must sign, or where nothing has to go
-    to the chain.
-    """
-    action = await actions.lock(session, caller, action_id)
-    audit_subject(request, f"action:{action.id}")
-    operation = await mechanism.sign(session, caller, action, body.signature)
-    return await show_operation(session, operation, locale) if operation else action_view(action)
 
 
 @router.post("/actions/{action_id}/withdraw", summary="Withdraw an action")

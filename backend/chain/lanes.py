@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, defer
 
 from backend.chain.packing import Parcel
 from backend.chain.repository import Attempt, Lane, Operation, Transaction
@@ -17,6 +17,7 @@ from backend.kit.ids import uuid7
 
 LEASE = timedelta(seconds=15)
 IN_FLIGHT = ("allocated", "signed", "accepted")
+_LIGHT = defer(Transaction.data, raiseload=True)
 
 
 class LeaseLost(Exception):
@@ -175,8 +176,28 @@ async def allocate(session: AsyncSession, lane: Lane, parcels: Sequence[Parcel])
 
 async def rows(session: AsyncSession, transaction_ids: Sequence[UUID]) -> dict[UUID, Transaction]:
     """These transactions as they are now, by id."""
-    statement = select(Transaction).where(Transaction.id.in_(transaction_ids))
+    statement = select(Transaction).options(_LIGHT).where(Transaction.id.in_(transaction_ids))
     return {row.id: row for row in await session.scalars(statement)}
+
+
+async def calldata(session: AsyncSession, transaction_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """The calldata of these transactions, which other questions leave out: of a pack it is long."""
+    statement = select(Transaction.id, Transaction.data).where(Transaction.id.in_(transaction_ids))
+    return {row.id: row.data for row in await session.execute(statement)}
+
+
+async def signed_bytes(session: AsyncSession, attempt_ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """The bytes of these attempts, which other questions leave out."""
+    statement = select(Attempt.id, Attempt.raw).where(Attempt.id.in_(attempt_ids))
+    return {row.id: row.raw for row in await session.execute(statement)}
+
+
+async def to_be_stopped(session: AsyncSession, transaction_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these transactions that carry something, and nothing that is still wanted."""
+    carried = Operation.transaction_id.in_(transaction_ids)
+    asked = select(Operation.transaction_id).where(carried, Operation.cancel_requested)
+    wanted = select(Operation.transaction_id).where(carried, Operation.cancel_requested.is_(False))
+    return {each for each in await session.scalars(asked.except_(wanted)) if each is not None}
 
 
 async def holes(session: AsyncSession, ledger_id: UUID, signer: str, mined: int) -> list[int]:
@@ -219,7 +240,7 @@ async def in_flight(session: AsyncSession, ledger_id: UUID, signer: str) -> Sequ
     statement = select(Transaction).where(
         Transaction.ledger_id == ledger_id, Transaction.signer == signer, Transaction.status.in_(IN_FLIGHT)
     )
-    return (await session.scalars(statement.order_by(Transaction.nonce))).all()
+    return (await session.scalars(statement.options(_LIGHT).order_by(Transaction.nonce))).all()
 
 
 async def mined_nonces(session: AsyncSession, ledger_id: UUID, signer: str) -> int:
@@ -243,14 +264,14 @@ async def mined_up_to(
         Transaction.status == "mined",
         Transaction.block_number <= block,
     )
-    return (await session.scalars(statement.order_by(Transaction.nonce).limit(limit))).all()
+    return (await session.scalars(statement.options(_LIGHT).order_by(Transaction.nonce).limit(limit))).all()
 
 
 async def attempts(session: AsyncSession, transaction_ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:
     """All signed forms of these transactions, oldest first."""
     found: dict[UUID, list[Attempt]] = {id_: [] for id_ in transaction_ids}
     statement = select(Attempt).where(Attempt.transaction_id.in_(transaction_ids)).order_by(Attempt.id)
-    for attempt in await session.scalars(statement):
+    for attempt in await session.scalars(statement.options(defer(Attempt.raw, raiseload=True))):
         found[attempt.transaction_id].append(attempt)
     return found
 
@@ -263,7 +284,7 @@ async def operations_of(
     statement = (
         select(Operation).where(Operation.transaction_id.in_(transaction_ids)).order_by(Operation.item)
     )
-    for operation in await session.scalars(statement):
+    for operation in await session.scalars(statement.options(defer(Operation.data, raiseload=True))):
         if operation.transaction_id is not None:
             found[operation.transaction_id].append(operation)
     return found
@@ -277,6 +298,7 @@ async def note(
         update(Operation)
         .where(Operation.transaction_id.in_(transaction_ids), Operation.status == "pending")
         .values(sub_status=sub_status, last_action=action, last_action_at=moment)
+        .execution_options(synchronize_session=False)
     )
 
 

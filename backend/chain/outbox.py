@@ -9,18 +9,19 @@ states are final: a retry is a new operation.
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import object_session
 
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import Attempt, Operation, Transaction
-from backend.kit import ids, logs, tracing
+from backend.kit import bulk, ids, logs, tracing
 from backend.kit.access import Caller, visible_to
 from backend.kit.clock import from_unix, now
 from backend.kit.notices import Notice
@@ -58,44 +59,69 @@ class NotRetryable(Problem):
     status, code = 409, "operation-not-retryable"
 
 
-async def enqueue(
-    session: AsyncSession,
-    call: Call,
-    *,
-    ledger_id: UUID,
-    party_id: UUID,
-    kind: str,
-    subject: str,
-    user_id: UUID | None = None,
-    idempotency_key: str | None = None,
-) -> Operation:
-    """Writes `call` down to be sent, in the caller's transaction.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A call to be sent: for whom, and as what.
 
-    Operations of one `subject` are sent in the order of this call. Where one request makes several
-    operations, give each its own key (`f"{key}/{n}"`). Raises OperationExists when the party has used the
-    key.
+    Operations of one `subject` are sent in the order they were written down. Where one request makes several
+    operations, give each its own key (`f"{key}/{n}"`).
     """
-    operation = Operation(
-        ledger_id=ledger_id,
-        party_id=party_id,
-        user_id=user_id,
-        kind=kind,
-        subject=subject,
-        idempotency_key=idempotency_key,
-        contract=call.contract,
-        target=call.target,
-        data=call.data,
-        relayed=call.relay.to_json() if call.relay else None,
-        expires_at=from_unix(min(call.relay.deadline, 2**33)) if call.relay else None,
-    )
-    await _spend(session, ledger_id, party_id)
-    session.add(operation)
+
+    call: Call
+    ledger_id: UUID
+    party_id: UUID
+    kind: str
+    subject: str
+    user_id: UUID | None = None
+    idempotency_key: str | None = None
+
+
+async def enqueue(session: AsyncSession, call: Call, **order: Any) -> Operation:
+    """Writes a call down to be sent, in the caller's transaction; `order` are the members of `Order`.
+
+    Raises QuotaReached, and OperationExists when the party has used the key.
+    """
+    (operation,) = await enqueue_all(session, [Order(call, **order)])
+    if isinstance(operation, Problem):
+        raise operation
+    logs.bind(operation=operation.id)  # whoever reads the request's line finds what came of it
+    return operation
+
+
+async def enqueue_all(session: AsyncSession, orders: Sequence[Order]) -> list[Operation | QuotaReached]:
+    """Writes all `orders` down; for each what was written, or that its party's quota is used up.
+
+    Raises OperationExists when a party has used one of the keys.
+    """
+    made: list[Operation | QuotaReached] = []
+    for order in orders:
+        try:
+            await _spend(session, order.ledger_id, order.party_id)
+        except QuotaReached as problem:
+            made.append(problem)
+            continue
+        relay = order.call.relay
+        operation = Operation(
+            id=ids.uuid7(),
+            ledger_id=order.ledger_id,
+            party_id=order.party_id,
+            user_id=order.user_id,
+            kind=order.kind,
+            subject=order.subject,
+            idempotency_key=order.idempotency_key,
+            contract=order.call.contract,
+            target=order.call.target,
+            data=order.call.data,
+            relayed=relay.to_json() if relay else None,
+            expires_at=from_unix(min(relay.deadline, 2**33)) if relay else None,
+        )
+        session.add(operation)
+        made.append(operation)
     try:
         await session.flush()
     except IntegrityError as error:
-        raise OperationExists(key=idempotency_key) from error
-    logs.bind(operation=operation.id)  # whoever reads the request's line finds what came of it
-    return operation
+        raise OperationExists(key=", ".join(str(each.idempotency_key) for each in orders)) from error
+    return made
 
 
 async def _spend(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> None:
@@ -145,20 +171,53 @@ def finish(
     operation.status = status
     operation.error = error
     operation.finished_at = operation.last_action_at
+    _tell(operation, status, sub_status, operation.last_action_at)
+    if (session := object_session(operation)) is not None:
+        session.add(Notice(**_notice(operation, status, error)))
+
+
+async def succeed(session: AsyncSession, operations: Sequence[Operation]) -> None:
+    """Ends operations whose work stands on the chain for good: `finish` for many, in two statements."""
+    moment = now()
+    ended = (
+        update(Operation)
+        .where(Operation.id.in_([each.id for each in operations]), Operation.status == PENDING)
+        .values(
+            status=SUCCEEDED,
+            sub_status="confirmed",
+            last_action="confirm",
+            last_action_at=moment,
+            error=None,
+            finished_at=moment,
+        )
+        .returning(Operation.id)
+        .execution_options(synchronize_session=False)
+    )
+    ids_ = set((await session.scalars(ended)).all()) if operations else set()
+    notices = []
+    for each in operations:
+        if each.id in ids_:
+            _tell(each, SUCCEEDED, "confirmed", moment)
+            own = {"id": ids.uuid7(), "created_at": moment, "copied_at": None}
+            notices.append(own | _notice(each, SUCCEEDED, None))
+    await bulk.insert(session, Notice, notices)
+
+
+def _tell(operation: Operation, status: str, sub_status: str, moment: datetime) -> None:
     with logs.bound(operation=operation.id, party=operation.party_id):
         log.info("%s %s: %s", operation.kind, status, sub_status)
     known = {"operation": str(operation.id), "party": str(operation.party_id), "kind": operation.kind}
-    tracing.past("operation", operation.created_at, operation.last_action_at, status=status, **known)
-    if (session := object_session(operation)) is not None:
-        session.add(
-            Notice(
-                ledger_id=operation.ledger_id,
-                party_id=operation.party_id,
-                type=f"operation.{status}",
-                subject=operation.subject,
-                data={"operation": str(operation.id), "kind": operation.kind, "error": error},
-            )
-        )
+    tracing.past("operation", operation.created_at, moment, status=status, **known)
+
+
+def _notice(operation: Operation, status: str, error: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "ledger_id": operation.ledger_id,
+        "party_id": operation.party_id,
+        "type": f"operation.{status}",
+        "subject": operation.subject,
+        "data": {"operation": str(operation.id), "kind": operation.kind, "error": error},
+    }
 
 
 async def cancel(session: AsyncSession, operation: Operation) -> None:

@@ -30,7 +30,7 @@ from backend.kit.database import Database
 
 log = logging.getLogger("tallystick.sender")
 
-_QUEUE = 200
+_QUEUE = 500
 _EMPTY_GAS = 21_000
 
 
@@ -63,6 +63,7 @@ class Sender:
         self._later: dict[UUID, tuple[float, int]] = {}
         self._seen: object = None
         self._compare_at = 0.0
+        self.simulator = simulation.Simulator(rpc, contracts, signer.address)
         self.tracker = Tracker(database, rpc, contracts, signer.address, policy.finality)
 
     async def step(self) -> bool:
@@ -162,15 +163,15 @@ class Sender:
             known = await simulation.what_is_known(session, self.ledger_id, self.signer.address)
         if not waiting:
             return False
-        results = await simulation.simulate(self.rpc, self.contracts, self.signer.address, waiting, known)
+        results = await self.simulator.judge(waiting, known)
         candidates: list[Candidate] = []
         refused: list[tuple[Operation, Revert]] = []
         for operation, result in zip(waiting, results, strict=True):
             if isinstance(result, Revert):
                 refused.append((operation, result))
-            elif isinstance(result, int):
-                call = outbox.call_of(operation)
-                candidates.append(Candidate(operation.id, call, result, alone=operation.tries > 0))
+            elif isinstance(result, simulation.Passed):
+                call, alone = outbox.call_of(operation), operation.tries > 0
+                candidates.append(Candidate(operation.id, call, result.gas, floor=result.floor, alone=alone))
                 self._later.pop(operation.id, None)
             else:
                 self._try_later(operation.id)
@@ -202,11 +203,12 @@ class Sender:
         """Signs what has a nonce and no bytes, and stores bytes and hash before anybody sees them."""
         async with self.database.reading() as session:
             flight = await lanes.in_flight(session, self.ledger_id, self.signer.address)
-        unsigned = [each for each in flight if each.status == "allocated"]
+            unsigned = [each for each in flight if each.status == "allocated"]
+            data = await lanes.calldata(session, [each.id for each in unsigned]) if unsigned else {}
         if not unsigned:
             return False
         offered = await fees.suggest(self.rpc, self.policy.fee_cap)
-        signed = [await self._sign(each, offered, empty=each.freeing) for each in unsigned]
+        signed = [await self._sign(each, data[each.id], offered, empty=each.freeing) for each in unsigned]
         moment = now()
         async with self.database.transaction() as session:
             await lanes.held(session, self.ledger_id, self.signer.address, self.holder)
@@ -220,13 +222,15 @@ class Sender:
             await lanes.note(session, [each.id for each in unsigned], "signed", "sign", moment)
         return True
 
-    async def _sign(self, transaction: Transaction, offered: Fees, *, empty: bool = False) -> Signed:
+    async def _sign(
+        self, transaction: Transaction, data: bytes, offered: Fees, *, empty: bool = False
+    ) -> Signed:
         return await sign_transaction(
             self.signer,
             chain_id=self.contracts.chain_id,
             nonce=transaction.nonce,
             target=self.signer.address if empty else transaction.target,
-            data=b"" if empty else transaction.data,
+            data=b"" if empty else data,
             gas=_EMPTY_GAS if empty else transaction.gas,
             fees=offered,
         )
@@ -259,7 +263,9 @@ class Sender:
                 due.append((transaction, latest))
         if not due:
             return False
-        answers = await self.rpc.send([attempt.raw for _, attempt in due])
+        async with self.database.reading() as session:
+            raw = await lanes.signed_bytes(session, [attempt.id for _, attempt in due])
+        answers = await self.rpc.send([raw[attempt.id] for _, attempt in due])
         moment = now()
         noted: dict[tuple[str, str], list[UUID]] = defaultdict(list)
         async with self.database.transaction() as session:
@@ -302,16 +308,13 @@ class Sender:
         async with self.database.reading() as session:
             flight = await lanes.in_flight(session, self.ledger_id, self.signer.address)
             forms = await lanes.attempts(session, [each.id for each in flight])
-            carried = await lanes.operations_of(session, [each.id for each in flight])
+            unwanted = await lanes.to_be_stopped(session, [each.id for each in flight])
         changed = False
         for place, transaction in enumerate(flight):
             if not (known := forms[transaction.id]):
                 continue
             latest = known[-1]
-            wanted = bool(carried[transaction.id]) and all(
-                each.cancel_requested for each in carried[transaction.id]
-            )
-            empty = (transaction.freeing or wanted) and not latest.empty
+            empty = (transaction.freeing or transaction.id in unwanted) and not latest.empty
             underpriced = bool(latest.last_answer) and _asks_for_more(latest.last_answer or "")
             stuck = place == 0 and _apart(moment, latest.signed_at) >= self.policy.replace_after
             if empty or underpriced or stuck:
@@ -326,7 +329,9 @@ class Sender:
         except fees.FeeCapReached as error:
             log.warning("nonce %s cannot be replaced: %s", transaction.nonce, error)
             return False
-        form = await self._sign(transaction, offered, empty=empty)
+        async with self.database.reading() as session:
+            data = await lanes.calldata(session, [transaction.id])
+        form = await self._sign(transaction, data[transaction.id], offered, empty=empty)
         async with self.database.transaction() as session:
             await lanes.held(session, self.ledger_id, self.signer.address, self.holder)
             row = await session.get_one(Transaction, transaction.id)

@@ -57,8 +57,12 @@ class Tracker:
             touched = [*found, *(each.id for each in foreign)]
             rows = await lanes.rows(session, touched)
             carried = await lanes.operations_of(session, touched)
-            for (tx, form, receipt), reason in zip(hits, reasons, strict=True):
-                self._mine(rows[tx.id], carried[tx.id], form, receipt, reason)
+            through = [
+                tx.id
+                for (tx, form, receipt), reason in zip(hits, reasons, strict=True)
+                if self._mine(rows[tx.id], carried[tx.id], form, receipt, reason)
+            ]
+            await lanes.note(session, through, "mined", "receive-receipt", now())
             for each in foreign:
                 self._lose(rows[each.id], carried[each.id])
         return bool(hits or foreign)
@@ -77,10 +81,12 @@ class Tracker:
         gas_used = int(receipt["gasUsed"], 16)
         if gas_used >= transaction.gas - transaction.gas // 64:
             return Revert("OutOfGas", {"gas": transaction.gas}, "0x")
+        async with self.database.reading() as session:
+            calldata = (await lanes.calldata(session, [transaction.id]))[transaction.id]
         call = {
             "from": self.signer,
             "to": transaction.target,
-            "data": "0x" + transaction.data.hex(),
+            "data": "0x" + calldata.hex(),
             "gas": hex(transaction.gas),
         }
         before = hex(int(receipt["blockNumber"], 16) - 1)
@@ -95,9 +101,10 @@ class Tracker:
         form: Attempt,
         receipt: Mapping[str, Any],
         reason: Revert | None,
-    ) -> None:
+    ) -> bool:
+        """Writes down where a transaction was mined and what failed in it; whether it did what it carried."""
         if row.status not in lanes.IN_FLIGHT:
-            return
+            return False
         moment = now()
         row.status, row.mined_at = "mined", moment
         row.signed_at, row.accepted_at = row.signed_at or moment, row.accepted_at or moment
@@ -109,13 +116,13 @@ class Tracker:
             # before that is out of the question would see it happen twice, or after all.
             for each in operations:
                 outbox.touch(each, "used-up", "receive-receipt", moment)
-            return
+            return False
         failures = self._failures(receipt) if len(operations) > 1 else {}
         for each in operations:
             error = reason or failures.get(_action_id(each))
-            outbox.touch(each, "mined", "receive-receipt", moment)
-            if each.status not in outbox.FINAL:
+            if each.status not in outbox.FINAL and (error or each.error):
                 each.error = error.to_json() if error else None
+        return True
 
     def _try_anew(self, operations: Sequence[Operation], reason: Revert) -> None:
         """It failed through no fault of what it carried: each goes alone next, but not for ever."""
@@ -199,6 +206,7 @@ class Tracker:
             rows = await lanes.rows(session, [each.id for each in deep])
             carried = await lanes.operations_of(session, list(rows))
             forms = await lanes.attempts(session, list(rows))
+            done: list[Operation] = []
             for transaction, receipt, reason in zip(deep, receipts, reasons, strict=True):
                 row = rows[transaction.id]
                 if row.status != "mined" or row.mined_hash != transaction.mined_hash:
@@ -215,10 +223,11 @@ class Tracker:
                     self._try_anew(carried[row.id], reason)
                     continue
                 for each in carried[row.id]:
-                    status = outbox.FAILED if each.error else outbox.SUCCEEDED
-                    outbox.finish(
-                        each, status, "reverted" if each.error else "confirmed", "confirm", each.error
-                    )
+                    if each.error:
+                        outbox.finish(each, outbox.FAILED, "reverted", "confirm", each.error)
+                    else:
+                        done.append(each)
+            await outbox.succeed(session, done)
         return True
 
 

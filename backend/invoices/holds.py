@@ -1,6 +1,6 @@
 """Reasons for a person to look: tokens that meet another invoice's, and rules only a person can settle."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeAlias
@@ -99,6 +99,13 @@ async def compare(session: AsyncSession, record: InvoiceRecord) -> Sequence[Invo
     session.add_all(found)
     await session.flush()
     return [each for each in found if each.released_at is None]
+
+
+async def to_be_compared(
+    session: AsyncSession, ledger_id: UUID, invoice_ids: Collection[UUID]
+) -> Collection[UUID]:
+    """Those of these invoices of which a comparison could find anything: the others meet nothing."""
+    return await repository.with_company(session, ledger_id, invoice_ids) if invoice_ids else ()
 
 
 async def release(

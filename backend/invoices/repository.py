@@ -1,13 +1,14 @@
 """All SQL of invoices."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
-from sqlalchemy import Select, and_, delete, func, or_, select, union_all, update
+from sqlalchemy import Select, and_, delete, exists, func, or_, select, union_all, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from backend.invoices.tables import (
     AnswerLimit,
@@ -69,6 +70,14 @@ async def get(
     if lock:
         statement = statement.with_for_update().execution_options(populate_existing=True)
     return await session.scalar(statement)
+
+
+async def lock_all(session: AsyncSession, ledger_id: UUID, invoice_ids: Collection[UUID]) -> set[UUID]:
+    """Holds invoices until the transaction ends, always in one order; those that are there."""
+    statement = select(InvoiceRecord.id).where(
+        InvoiceRecord.ledger_id == ledger_id, InvoiceRecord.id.in_(invoice_ids)
+    )
+    return set((await session.scalars(statement.order_by(InvoiceRecord.id).with_for_update())).all())
 
 
 async def document(session: AsyncSession, invoice_id: UUID, kind: str) -> SealedDocument | None:
@@ -156,6 +165,20 @@ async def naming(session: AsyncSession, record: InvoiceRecord) -> Sequence[Invoi
         .limit(ENOUGH)
     )
     return (await session.scalars(statement)).all()
+
+
+async def with_company(
+    session: AsyncSession, ledger_id: UUID, invoice_ids: Collection[UUID]
+) -> Collection[UUID]:
+    """Those of these invoices that have a hold, or a compared token that another invoice has too."""
+    own, other = InvoiceToken, aliased(InvoiceToken)
+    shared = exists().where(
+        other.ledger_id == ledger_id, other.value == own.value, other.invoice_id != own.invoice_id
+    )
+    compared = own.kind.in_([str(kind) for kind in COMPARED])
+    met = select(own.invoice_id).where(own.invoice_id.in_(invoice_ids), compared, shared)
+    held = select(InvoiceHold.invoice_id).where(InvoiceHold.invoice_id.in_(invoice_ids))
+    return (await session.scalars(met.union(held).order_by("invoice_id"))).all()
 
 
 async def let_go(session: AsyncSession, invoice_ids: Iterable[UUID], against: UUID) -> frozenset[UUID]:

@@ -1,6 +1,6 @@
 """What can be done with invoices that are here. Each function works in the transaction it is given."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
@@ -23,7 +23,7 @@ from backend.invoices.tables import InvoiceHold, InvoiceRecord
 from backend.invoices.validation.result import Validation
 from backend.kit.access import Caller, Role
 from backend.kit.clock import now
-from backend.kit.problems import FieldError, NotFound
+from backend.kit.problems import FieldError, NotFound, Problem
 
 BUYER = "Peppol BIS Invoice Response 3: only AP, or CA with its terms, can be financed"
 UNIQUENESS = "One invoice, one claim: comparison with the invoices of this ledger"
@@ -151,17 +151,21 @@ async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice
     )
 
 
-async def recheck(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> None:
-    """The comparison once more, in the transaction that queues what relies on the invoice.
+async def recheck_all(
+    session: AsyncSession, ledger_id: UUID, invoice_ids: Collection[UUID]
+) -> dict[UUID, Problem]:
+    """The comparison once more, in the transaction that queues what relies on the invoices; of each that
+    cannot be relied on, why (InvoiceHeld, NotFound).
 
-    Of two that came at the same moment, and could not see each other then, the later one stops here. Raises
-    InvoiceHeld, and NotFound.
+    Of two that came at the same moment, and could not see each other then, the later one stops here.
     """
-    record = await repository.get(session, ledger_id, invoice_id, lock=True)
-    if record is None:
-        raise NotFound()
-    if await holds.compare(session, record):
-        raise InvoiceHeld(number=record.number)
+    locked = await repository.lock_all(session, ledger_id, invoice_ids)
+    refused: dict[UUID, Problem] = {each: NotFound() for each in invoice_ids if each not in locked}
+    for each in await holds.to_be_compared(session, ledger_id, locked):
+        record = await repository.get(session, ledger_id, each, lock=True)
+        if record is not None and await holds.compare(session, record):
+            refused[each] = InvoiceHeld(number=record.number)
+    return refused
 
 
 async def require_filing(session: AsyncSession, ledger_id: UUID, invoice_id: UUID) -> None:

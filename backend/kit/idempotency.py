@@ -6,13 +6,23 @@ row, so it may be corrected and sent again under its key.
 """
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, String, UniqueConstraint, func, select
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    bindparam,
+    func,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -89,14 +99,18 @@ def check_key(key: str) -> str:
     return bare
 
 
+Place: TypeAlias = tuple[UUID, UUID, str]
+"""Ledger, party and key: what one request is known by."""
+
+
 class Running:
     """The keys being worked on in this process, so that a repetition is told so and does not queue."""
 
     def __init__(self) -> None:
-        self._keys: set[tuple[UUID, UUID, str]] = set()
+        self._keys: set[Place] = set()
 
     @asynccontextmanager
-    async def hold(self, *key: Any) -> AsyncIterator[None]:
+    async def hold(self, key: Place) -> AsyncIterator[None]:
         """Raises StillRunning if another task of this process holds `key`."""
         if key in self._keys:
             raise StillRunning()
@@ -107,26 +121,37 @@ class Running:
             self._keys.discard(key)
 
 
-async def find(session: AsyncSession, ledger_id: UUID, party_id: UUID, key: str) -> IdempotentRequest | None:
-    """The request carried out under `key`, after making sure no other process works on it now.
+async def find(
+    session: AsyncSession, places: Sequence[Place]
+) -> dict[Place, "IdempotentRequest | StillRunning"]:
+    """The requests carried out under these keys, after making sure no other process works on them now: for
+    one it works on, StillRunning.
 
-    Raises StillRunning. The lock is PostgreSQL's, freed with the transaction; on SQLite the transaction
-    itself is the lock.
+    The locks are PostgreSQL's, freed with the transaction; on SQLite the transaction itself is the lock.
     """
+    found: dict[Place, IdempotentRequest | StillRunning] = {}
+    if not places:
+        return found
     if session.get_bind().dialect.name == "postgresql":
-        digest = hashlib.sha256(f"{ledger_id}/{party_id}/{key}".encode()).digest()
-        number = int.from_bytes(digest[:8], "big", signed=True)
-        if not (await session.execute(select(func.pg_try_advisory_xact_lock(number)))).scalar_one():
-            raise StillRunning()
-    return (
-        await session.execute(
-            select(IdempotentRequest).where(
-                IdempotentRequest.ledger_id == ledger_id,
-                IdempotentRequest.party_id == party_id,
-                IdempotentRequest.key == key,
-            )
-        )
-    ).scalar_one_or_none()
+        numbers = {_number(each): each for each in places}
+        given = bindparam("numbers", list(numbers), ARRAY(BigInteger))
+        number = func.unnest(given).column_valued("number")
+        locked = await session.execute(select(number, func.pg_try_advisory_xact_lock(number)))
+        found |= {numbers[row[0]]: StillRunning() for row in locked if not row[1]}
+    ledger_id, party_id, key = (
+        IdempotentRequest.ledger_id,
+        IdempotentRequest.party_id,
+        IdempotentRequest.key,
+    )
+    done = select(IdempotentRequest).where(tuple_(ledger_id, party_id, key).in_(places))
+    for row in await session.scalars(done):
+        found.setdefault((row.ledger_id, row.party_id, row.key), row)
+    return found
+
+
+def _number(place: Place) -> int:
+    digest = hashlib.sha256("/".join(map(str, place)).encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 async def forget(session: AsyncSession, ledger_id: UUID, before: datetime) -> int:

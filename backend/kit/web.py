@@ -23,7 +23,7 @@ from backend.kit.access import WRITERS, Caller
 from backend.kit.database import Database
 from backend.kit.gate import Gate
 from backend.kit.messages import Locale, negotiate
-from backend.kit.problems import InvalidCursor
+from backend.kit.problems import InvalidCursor, Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -105,14 +105,16 @@ class Deed:
         if self._key is None:
             return nullcontext()
         running: idempotency.Running = self.request.app.state.running
-        return running.hold(self.caller.ledger_id, self.caller.party_id, self._key)
+        return running.hold((self.caller.ledger_id, self.caller.party_id, self._key))
 
-    async def done_before(self, session: AsyncSession) -> Response | None:
-        """The answer it got when it was carried out before. Raises StillRunning, KeyReused, AnswerNotKept."""
-        if self._key is None:
-            return None
-        done = await idempotency.find(session, self.caller.ledger_id, self.caller.party_id, self._key)
-        return None if done is None else _replay(done, self._print)
+    @property
+    def place(self) -> idempotency.Place | None:
+        """Where its answer is kept; nowhere without a key."""
+        return None if self._key is None else (self.caller.ledger_id, self.caller.party_id, self._key)
+
+    def replay(self, done: idempotency.IdempotentRequest) -> Response:
+        """The answer it got when it was carried out before. Raises KeyReused, AnswerNotKept."""
+        return _replay(done, self._print)
 
     def note(self, session: AsyncSession, response: Response) -> None:
         """Adds to the transaction who changed what and, under the key, the answer; not of a refusal."""
@@ -183,7 +185,9 @@ class Route(APIRoute):
                     request.state.deed = deed
                     return await handle(request)
                 async with database.transaction() as session:
-                    done = await deed.done_before(session)
+                    (done,) = await done_before(session, [deed])
+                    if isinstance(done, Problem):
+                        raise done
                     if done is not None:
                         return done
                     request.state.session = session
@@ -202,6 +206,20 @@ class Route(APIRoute):
         if request.method == "POST" and not getattr(self.endpoint, "key_optional", False):
             raise idempotency.KeyMissing()
         return None
+
+
+async def done_before(session: AsyncSession, deeds: Sequence[Deed]) -> list[Response | Problem | None]:
+    """For each deed the answer it got when it was carried out before, or why it is not carried out now
+    (StillRunning, KeyReused, AnswerNotKept); None for one that is new."""
+    found = await idempotency.find(session, [each.place for each in deeds if each.place is not None])
+    answers: list[Response | Problem | None] = []
+    for deed in deeds:
+        done = found.get(deed.place) if deed.place is not None else None
+        try:
+            answers.append(done if done is None or isinstance(done, Problem) else deed.replay(done))
+        except Problem as problem:
+            answers.append(problem)
+    return answers
 
 
 def _replay(done: idempotency.IdempotentRequest, print_: str) -> Response:

@@ -380,10 +380,23 @@ async def record(
     session: AsyncSession, ledger_id: UUID, record_id: UUID, *, lock: bool = False
 ) -> ReceivableRecord | None:
     """One receivable of a ledger, locked for the transaction where it is about to change."""
+    if lock:
+        return (await locked(session, ledger_id, [record_id])).get(record_id)
     statement = select(ReceivableRecord).where(
         ReceivableRecord.ledger_id == ledger_id, ReceivableRecord.id == record_id
     )
-    return await session.scalar(statement.with_for_update() if lock else statement)
+    return await session.scalar(statement)
+
+
+async def locked(
+    session: AsyncSession, ledger_id: UUID, record_ids: Collection[UUID]
+) -> dict[UUID, ReceivableRecord]:
+    """Receivables that are about to change, locked for the transaction, always in one order."""
+    statement = select(ReceivableRecord).where(
+        ReceivableRecord.ledger_id == ledger_id, ReceivableRecord.id.in_(record_ids)
+    )
+    rows = await session.scalars(statement.order_by(ReceivableRecord.id).with_for_update())
+    return {each.id: each for each in rows}
 
 
 async def notes(session: AsyncSession, ledger_id: UUID, receivable_id: UUID) -> Sequence[Note]:

@@ -9,6 +9,7 @@ Issue and confirmation go to the chain in one call, so what is refused never sho
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 from eth_utils.crypto import keccak
@@ -16,10 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain import outbox
-from backend.chain.actions import Actions, Signature
+from backend.chain.actions import Actions, SignedAction, relay_of
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import ActionRecord, Operation
-from backend.invoices.service import InvoiceFacts, mark_in_use, recheck, require_filing
+from backend.invoices.service import InvoiceFacts, mark_in_use, recheck_all, require_filing
 from backend.kit.access import Role
 from backend.kit.clock import now
 from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
@@ -251,8 +252,10 @@ async def recheck_sale(session: AsyncSession, ledger_id: UUID, keys: Collection[
 
     A later holder's sale is not stopped: what was confirmed and sold to it is settled.
     """
-    for each in await repository.supplied(session, ledger_id, keys, seller):
-        await recheck(session, ledger_id, each.invoice_id)
+    supplied = await repository.supplied(session, ledger_id, keys, seller)
+    for problem in (await recheck_all(session, ledger_id, [each.invoice_id for each in supplied])).values():
+        raise problem
+    for each in supplied:
         await require_filing(session, ledger_id, each.invoice_id)
 
 
@@ -291,61 +294,82 @@ class SignedHandlers:
 
     def __init__(self, actions: Actions) -> None:
         self.actions = actions
-        actions.register(ISSUE, self.issued)
-        actions.register(CONFIRM, self.confirmed)
+        actions.register_many(ISSUE, self.issued)
+        actions.register_many(CONFIRM, self.confirmed)
 
     async def issued(
-        self, session: AsyncSession, action: ActionRecord, signatures: Sequence[Signature]
-    ) -> None:
-        """Keeps the supplier's signature until the debtor has signed the same terms."""
-        record = await self._record(session, action)
-        _require(record, "draft")
-        record.issue = _relay(action, signatures).to_json()
-        record.stage = "put_forward"
+        self, session: AsyncSession, signed: Sequence[SignedAction]
+    ) -> Sequence[Operation | Problem | None]:
+        """Keeps the supplier's signatures until the debtor has signed the same terms."""
+        records, refused = await _records(session, signed, "draft")
+        for (action, signatures), record in zip(signed, records, strict=True):
+            if record is not None:
+                record.issue = relay_of(action, signatures).to_json()
+                record.stage = "put_forward"
+        return refused
 
     async def confirmed(
-        self, session: AsyncSession, action: ActionRecord, signatures: Sequence[Signature]
-    ) -> Operation:
-        """Sends both signatures to the chain in one call."""
-        record = await self._record(session, action)
-        _require(record, "put_forward")
-        relay = _relay(action, signatures)
-        confirmation = {
-            "signer": relay.signer,
-            "nonce": relay.nonce,
-            "deadline": relay.deadline,
-            "otherFingerprints": record.other_fingerprints,
-            "signature": relay.signature,
-            "cosignature": relay.cosignature,
-        }
+        self, session: AsyncSession, signed: Sequence[SignedAction]
+    ) -> Sequence[Operation | Problem | None]:
+        """Sends both sides' signatures of each claim to the chain in one call."""
+        records, found = await _records(session, signed, "put_forward")
+        held = await recheck_all(
+            session, signed[0][0].ledger_id, [each.invoice_id for each in records if each]
+        )
+        going: list[tuple[int, ReceivableRecord, dict[str, Any]]] = []
+        calls = []
+        for place, ((action, signatures), record) in enumerate(zip(signed, records, strict=True)):
+            if record is None:
+                continue
+            if (problem := held.get(record.invoice_id)) is not None:
+                found[place] = problem
+                continue
+            confirmation = _confirmation(relay_of(action, signatures), record)
+            calls.append((action, self._call(record, confirmation)))
+            going.append((place, record, confirmation))
+        operations = await self.actions.enqueue_all(session, calls)
+        for (place, record, confirmation), operation in zip(going, operations, strict=True):
+            found[place] = operation
+            if isinstance(operation, Operation):
+                record.confirmation = {**confirmation, "nonce": str(confirmation["nonce"])}
+                record.stage, record.operation_id = "agreed", operation.id
+        return found
+
+    def _call(self, record: ReceivableRecord, confirmation: dict[str, Any]) -> Call:
         contract = self.actions.contracts["Receivables"]
-        data = contract.abi.function("issueAndConfirm").encode(
-            {"terms": record.terms, "confirmation": confirmation}
-        )
-        await recheck(session, action.ledger_id, record.invoice_id)
+        arguments = {"terms": record.terms, "confirmation": confirmation}
+        data = contract.abi.function("issueAndConfirm").encode(arguments)
         assert record.issue is not None  # noqa: S101 -- put_forward means that it is there
-        call = Call(contract.name, contract.address, data, Relay.from_json(record.issue))
-        record.confirmation = {**confirmation, "nonce": str(relay.nonce)}
-        operation = await self.actions.enqueue(session, action, call)
-        record.stage, record.operation_id = "agreed", operation.id
-        return operation
-
-    async def _record(self, session: AsyncSession, action: ActionRecord) -> ReceivableRecord:
-        record = await repository.record(
-            session, action.ledger_id, UUID(action.effect["receivable"]), lock=True
-        )
-        if record is None:
-            raise NotFound()
-        return record
+        return Call(contract.name, contract.address, data, Relay.from_json(record.issue))
 
 
-def _relay(action: ActionRecord, signatures: Sequence[Signature]) -> Relay:
-    first, rest = signatures[0], signatures[1:]
-    return Relay(
-        signer=first.signer,
-        nonce=int(action.effect["nonce"]),
-        deadline=int(action.effect["deadline"]),
-        gas_floor=int(action.effect.get("gasFloor", 0)),
-        signature=first.signature,
-        cosignature="0x" + "".join(each.signer[2:] + each.signature[2:] for each in rest),
-    )
+async def _records(
+    session: AsyncSession, signed: Sequence[SignedAction], stage: str
+) -> tuple[list[ReceivableRecord | None], list[Operation | Problem | None]]:
+    """The receivable of each action, locked; beside those that are not in `stage`, why they are refused."""
+    ids = [UUID(action.effect["receivable"]) for action, _ in signed]
+    rows = await repository.locked(session, signed[0][0].ledger_id, ids)
+    records: list[ReceivableRecord | None] = []
+    refused: list[Operation | Problem | None] = []
+    taken: set[UUID] = set()
+    for each in ids:
+        record = rows.get(each)
+        problem: Problem | None = NotFound() if record is None else None
+        if record is not None and (record.stage != stage or each in taken):
+            problem = WrongStage(stage=record.stage, needed=stage)
+        taken.add(each)
+        records.append(None if problem else record)
+        refused.append(problem)
+    return records, refused
+
+
+def _confirmation(relay: Relay, record: ReceivableRecord) -> dict[str, Any]:
+    """What the debtor signed, as the contract takes it."""
+    return {
+        "signer": relay.signer,
+        "nonce": relay.nonce,
+        "deadline": relay.deadline,
+        "otherFingerprints": record.other_fingerprints,
+        "signature": relay.signature,
+        "cosignature": relay.cosignature,
+    }

@@ -44,6 +44,12 @@ class AlreadyEnded(LoadError):
     """What was to be stopped had ended."""
 
 
+def sign(key: PrivateKey, digest: bytes) -> str:
+    """A signature as wallets write it: r, s and v."""
+    raw = key.sign_recoverable(digest, hasher=None)
+    return "0x" + raw[:64].hex() + bytes([raw[64] + 27]).hex()
+
+
 class Party:
     """A party's API key and signing key, both open for the length of the campaign."""
 
@@ -54,10 +60,10 @@ class Party:
         kept = folder.load()
         assert kept is not None, f"{folder.folder} holds no admitted party"
         self.account, self.client, self.seed = kept.account, client, seed
-        self._headers = {"Authorization": f"Bearer {next(iter(kept.users.values()))['api_key']}"}
+        self.headers = {"Authorization": f"Bearer {next(iter(kept.users.values()))['api_key']}"}
         (keystore,) = [each for each in folder.keystore.glob("*.json") if "crypto" in each.read_text()]
         secret = Account.decrypt(json.loads(keystore.read_text()), folder.password.read_text().strip())
-        self._key = PrivateKey(bytes(secret))
+        self.key = PrivateKey(bytes(secret))
 
     async def get(self, path: str, **params: Any) -> Any:
         return await self._send("GET", path, params=params)
@@ -69,12 +75,11 @@ class Party:
 
     async def sign(self, action: dict[str, Any]) -> Any:
         """Signs an action; the operation it set going, or the action itself."""
-        raw = self._key.sign_recoverable(bytes.fromhex(action["digest"][2:]), hasher=None)
-        signature = "0x" + raw[:64].hex() + bytes([raw[64] + 27]).hex()
+        signature = sign(self.key, bytes.fromhex(action["digest"][2:]))
         return await self.post(action["links"]["signatures"], "", json={"signature": signature})
 
     async def _send(self, method: str, path: str, **request: Any) -> Any:
-        headers = self._headers | request.pop("headers", {})
+        headers = self.headers | request.pop("headers", {})
         while True:
             try:
                 answer = await self.client.request(method, path, headers=headers, **request)
@@ -137,7 +142,7 @@ class Journal:
             self.stopped.add(name)
 
 
-def _invoice(number: str, pieces: int) -> bytes:
+def invoice(number: str, pieces: int) -> bytes:
     """The sample invoice under a number of its own, for so many pieces: honest sellers' sums differ."""
     text = choose(SAMPLE, number).data.decode()
     line = 1_180 * pieces
@@ -215,11 +220,11 @@ class Load:
         name = f"claim-{number}"
         if name in self.journal.operations:
             return
-        data = _invoice(f"{self.seed}-{number}", 100 + number)
-        invoice = await self.supplier.post(
+        data = invoice(f"{self.seed}-{number}", 100 + number)
+        brought = await self.supplier.post(
             "/v1/invoices", name, files={"file": ("invoice.xml", data, "application/xml")}
         )
-        body = {"invoice_id": invoice["id"]}
+        body = {"invoice_id": brought["id"]}
         claim = await self.supplier.post("/v1/receivables", name, json=body)
         place = claim["links"]["self"]
         await self.supplier.sign(await self.supplier.post(f"{place}/issue", name))

@@ -2,7 +2,7 @@
 only its events, fed to the same projections that follow a real one."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -303,9 +303,13 @@ async def market(
     async def mark_in_use(session: Any, ledger_id: UUID, invoice_id: UUID) -> None:
         assert invoice_id in market.invoices
 
+    async def recheck_all(session: Any, ledger_id: UUID, invoice_ids: Collection[UUID]) -> dict[UUID, Any]:
+        assert set(invoice_ids) <= set(market.invoices)
+        return {}
+
     world.app.state.read_invoice = read_invoice
     monkeypatch.setattr(receivables, "mark_in_use", mark_in_use)
-    monkeypatch.setattr(receivables, "recheck", mark_in_use)
+    monkeypatch.setattr(receivables, "recheck_all", recheck_all)
     await market.happened(
         "Receivables",
         "CurrencyAdmitted",

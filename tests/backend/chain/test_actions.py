@@ -1,5 +1,6 @@
 """What is prepared, signed elsewhere and brought back: the ways it goes wrong, and the one it goes right."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from backend.chain import actions, typed
+from backend.chain import actions, signatures, signatures_api, typed
 from backend.chain.abi import Abi
 from backend.chain.contracts import Contract, Contracts
 from backend.chain.repository import ActionRecord, Operation
@@ -319,3 +320,61 @@ async def test_the_relayer_pays_for_so_many_an_hour(database, app, world, contra
     assert (await user.get(f"/v1/actions/{made[2].id}")).json()["status"] == "prepared"
     theirs = await prepare(database, app, other)
     assert (await post(other, theirs, sign(theirs, SIGNER))).status_code == 202
+
+
+async def test_many_signatures_at_once_are_taken_or_refused_each_for_itself(database, app, world, contracts):
+    user, other = await world.user(), await world.user()
+    await grant(database, contracts, SIGNER)
+    made = [await prepare(database, app, user) for _ in range(6)]
+    foreign = await prepare(database, app, other)
+    late = await prepare(database, app, user, expires_at=now() - timedelta(seconds=1))
+    brought = [(each, sign(each, SIGNER)) for each in [*made[:3], foreign, late, made[3]]]
+    brought += [(made[4], sign(made[4], STRANGER)), (made[0], sign(made[0], SIGNER)), (made[5], "0x12")]
+    body = {"signatures": [{"action_id": str(each.id), "signature": with_} for each, with_ in brought]}
+
+    answer = await user.post("/v1/signatures", json=body)
+
+    assert answer.status_code == 202
+    results = answer.json()
+    assert [each["problem"] for each in results] == [
+        None, None, None, "not-found", "action-expired", None,
+        "signer-not-authorised", "action-closed", "signature-malformed",
+    ]  # fmt: skip
+    assert [each["action_id"] for each in results] == [str(each.id) for each, _ in brought]
+    assert all((each["operation_id"] is None) == (each["status"] == "refused") for each in results)
+    async with database.reading() as session:
+        rows = (await session.scalars(select(Operation).order_by(Operation.id))).all()
+    assert [str(row.id) for row in rows] == [each["operation_id"] for each in results if each["operation_id"]]
+
+
+async def test_both_signers_of_one_action_at_the_same_moment(database, app, world, contracts):
+    user = await world.user()
+    await grant(database, contracts, SIGNER, SECOND)
+    action = await prepare(database, app, user, signatures_needed=2)
+    both = [{"action_id": str(action.id), "signature": sign(action, each)} for each in (SIGNER, SECOND)]
+
+    results = (await user.post("/v1/signatures", json={"signatures": both})).json()
+
+    assert [each["status"] for each in results] == ["signed", "signed"]
+    assert await count(database) == 1
+
+
+async def test_fifty_clients_sign_in_a_few_transactions(database, app, world, contracts, monkeypatch):
+    user = await world.user()
+    await grant(database, contracts, SIGNER)
+    made = [await prepare(database, app, user) for _ in range(50)]
+    sizes: list[int] = []
+
+    async def counted(mechanism, session, brought):
+        sizes.append(len(brought))
+        return await signatures.take(mechanism, session, brought)
+
+    monkeypatch.setattr(signatures_api, "take", counted)
+
+    answers = await asyncio.gather(*(post(user, each, sign(each, SIGNER)) for each in made))
+
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["id"] for answer in answers}) == 50
+    assert sum(sizes) == 50
+    assert len(sizes) < 30
+    assert await count(database) == 50

@@ -1,5 +1,7 @@
 """What goes into one transaction, what it may cost, and what is offered for it."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,6 +63,19 @@ def test_the_same_signature_twice_waits():
     parcels = pack(CONTRACTS, [candidate(1), candidate(1)], 10_000_000)
 
     assert [len(parcel.operations) for parcel in parcels] == [1]
+
+
+def test_the_last_of_a_pack_finds_the_gas_it_must_be_left():
+    """What each takes is known from a simulation; what must be left to it is more, and needed once."""
+    taken, floor = 150_000, 260_000
+    given_ = [replace(candidate(place, gas=taken), floor=floor) for place in range(30)]
+
+    (parcel,) = pack(CONTRACTS, given_, 12_000_000)
+    (alone,) = pack(CONTRACTS, given_[:1], 12_000_000)
+
+    before_the_last = 21_000 + 29 * (taken - 21_000)
+    assert (parcel.gas - before_the_last) * 63 // 64 >= floor
+    assert (alone.gas - 21_000) * 63 // 64 >= floor
 
 
 @given(st.lists(st.integers(30_000, 3_000_000), max_size=60), st.integers(1_000_000, 12_000_000))

@@ -126,6 +126,58 @@ async def test_forty_signed_actions_share_a_transaction_and_fail_alone(database,
     assert await total(rpc, deployed, signer.address) == sum(range(40))
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        NodeError(-32601, "the method eth_simulateV1 does not exist/is not available"),
+        NodeError(-38015, "block gas limit reached"),
+        [{"calls": []}],
+        None,
+    ],
+)
+async def test_a_node_that_simulates_only_alone_is_asked_so(
+    database, rpc, deployed, sender, monkeypatch, refusal
+):
+    calls = [await signed_action(deployed, KEYS[2], nonce, nonce) for nonce in range(3)]
+    bad = await signed_action(deployed, KEYS[2], 100, 5000)
+    ids = [await enqueue(database, deployed, call) for call in [*calls, bad]]
+    batch = rpc.batch
+    asked: list[str] = []
+
+    async def older(requests):
+        asked.extend(method for method, _ in requests)
+        if requests[0][0] == "eth_simulateV1":
+            return [refusal]
+        return await batch(requests)
+
+    monkeypatch.setattr(rpc, "batch", older)
+    await drive(sender)
+
+    assert [(await read(database, each)).status for each in ids] == ["succeeded"] * 3 + ["failed"]
+    assert (await read(database, ids[3])).error["name"] == "TooMuch"
+    assert asked.count("eth_estimateGas") == 4
+
+
+async def test_many_are_simulated_at_once_and_what_fails_there_is_asked_for_alone(
+    database, rpc, deployed, sender, monkeypatch
+):
+    calls = [await signed_action(deployed, KEYS[2], nonce, nonce) for nonce in range(5)]
+    bad = await signed_action(deployed, KEYS[2], 100, 5000)
+    ids = [await enqueue(database, deployed, call) for call in [*calls, bad]]
+    batch = rpc.batch
+    asked: list[str] = []
+
+    async def counting(requests):
+        asked.extend(method for method, _ in requests)
+        return await batch(requests)
+
+    monkeypatch.setattr(rpc, "batch", counting)
+    await drive(sender)
+
+    assert [(await read(database, each)).status for each in ids] == ["succeeded"] * 5 + ["failed"]
+    assert (asked.count("eth_simulateV1"), asked.count("eth_estimateGas")) == (1, 1)
+
+
 async def test_one_subject_goes_in_order(database, rpc, deployed, sender):
     ids = [
         await enqueue(database, deployed, deployed.call("Tally", "count", value, ""), "claim:1")

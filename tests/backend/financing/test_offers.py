@@ -179,10 +179,10 @@ async def test_a_supplier_does_not_sell_what_is_held_by_now(stage, monkeypatch):
     (open_offer,) = (await supplier.user.get(f"/v1/receivables/{made['id']}/offers")).json()
     before = len(await market.operations())
 
-    async def held(*_):
-        raise InvoiceHeld(number="RE-1")
+    async def held(_session, _ledger_id, invoice_ids):
+        return {each: InvoiceHeld(number="RE-1") for each in invoice_ids}
 
-    monkeypatch.setattr(receivables, "recheck", held)
+    monkeypatch.setattr(receivables, "recheck_all", held)
     refused = await market.sign(
         supplier, await supplier.user.post(open_offer["links"]["acceptance"], json={})
     )

@@ -283,7 +283,7 @@ async def test_two_processes_with_one_key_are_one(world, database, app):
 
     class NoMemory(Running):
         def hold(self, *key):
-            return Running().hold(*key)
+            return Running().hold(key)
 
     app.state.running = NoMemory()
     request = {"json": PARTY, "headers": {"Idempotency-Key": "k1"}}

@@ -104,8 +104,8 @@ async def test_a_repeated_key_gets_the_first_answer_again(buyer: Recorder, datab
     assert await count(database, RecordedEvent) == 12
 
 
-async def test_what_waits_is_bounded(buyer: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(appending, "MOST_WAITING", 1000)
+async def test_what_waits_is_bounded(buyer: Recorder, app: FastAPI) -> None:
+    app.state.appender._together._most_waiting = 1000
 
     answers = await asyncio.gather(*(buyer.capture(receipts(1, n)) for n in range(12)))
 

@@ -288,10 +288,10 @@ async def test_an_invoice_that_is_held_by_now_goes_no_further(market, monkeypatc
     place = made.json()["links"]["self"]
     await market.sign(supplier, await supplier.user.post(f"{place}/issue"))
 
-    async def held(*_):
-        raise InvoiceHeld(number="RE-1")
+    async def held(_session, _ledger_id, invoice_ids):
+        return {each: InvoiceHeld(number="RE-1") for each in invoice_ids}
 
-    monkeypatch.setattr(receivables, "recheck", held)
+    monkeypatch.setattr(receivables, "recheck_all", held)
     refused = await market.sign(debtor, await debtor.user.post(f"{place}/confirmation"))
 
     assert (refused.status_code, code(refused)) == (409, "invoice-held")
