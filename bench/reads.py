@@ -4,7 +4,8 @@ A PostgreSQL cluster of this run's own, filled by SQL: a thousand suppliers, two
 that hold a tenth each. Two API processes, as `tallystick api` runs them, answer authenticated lists and
 details, one list to three details, of parties of every kind. Requests are sent when they are due, whatever
 became of those before, and timed from when they were due. Then the rate is raised until the answers no longer
-keep up. Figures go to `bench/reads.json`.
+keep up. What PostgreSQL plans for a list and a detail stands with the figures in `bench/reads.json`. FOLDER
+keeps the filled cluster for the next run.
 """
 
 import asyncio
@@ -208,16 +209,16 @@ def main() -> None:
     claims, rate, seconds = (
         int(each) for each in (*sys.argv[1:], *("1000000", "300", "30")[len(sys.argv) - 1 :])
     )
-    folder = Path(tempfile.mkdtemp(prefix="tallystick-reads-"))
-    cluster = Cluster(folder / "cluster")
+    kept = os.environ.get("FOLDER")
+    folder = Path(kept or tempfile.mkdtemp(prefix="tallystick-reads-")).resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    cluster = Cluster(folder / f"cluster-{claims}")
     folder.chmod(0o755)
     cluster.start()
     processes: list[subprocess.Popen[bytes]] = []
     try:
         deployment = _record(folder)
-        upgrade(cluster.url)
-        with step(f"Filling in {claims:,} receivables"):
-            callers = fill(cluster.url, load(deployment).ledger_id, claims)
+        callers = _filled(folder / f"callers-{claims}.json", cluster.url, load(deployment).ledger_id, claims)
         ports = [choose_port(None, 0, "") for _ in range(PROCESSES)]
         for port in ports:
             environment = os.environ | {
@@ -231,16 +232,30 @@ def main() -> None:
                 command = [str(PYTHON), "-m", "backend.cli", "api"]
                 processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
         urls = [f"http://127.0.0.1:{port}" for port in ports]
-        asyncio.run(_measure(urls, callers, claims, rate, seconds))
+        asyncio.run(_measure(urls, callers, claims, rate, seconds, cluster.url))
     finally:
         for process in processes:
             process.terminate()
             process.wait(30)
-        cluster.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+        cluster.stop()
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _measure(urls: list[str], callers: Any, claims: int, rate: int, seconds: int) -> None:
+def _filled(note: Path, url: str, ledger: UUID, claims: int) -> dict[str, list[tuple[str, list[UUID]]]]:
+    """Fills the cluster unless that was done before; who calls, and what each may see."""
+    if not note.exists():
+        upgrade(url)
+        with step(f"Filling in {claims:,} receivables"):
+            callers = fill(url, ledger, claims)
+        note.write_text(json.dumps(callers, default=str))
+    found: dict[str, list[tuple[str, list[UUID]]]] = json.loads(note.read_text())
+    return found
+
+
+async def _measure(
+    urls: list[str], callers: Any, claims: int, rate: int, seconds: int, database: str
+) -> None:
     await _ready(urls)
     load_ = Load(urls, callers)
     await load_.run(20, 10)  # connections, caches
