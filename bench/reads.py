@@ -23,12 +23,16 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, event, make_url, text
 
 from backend.chain.contracts import load
+from backend.kit.database import Database
 from backend.kit.ids import uuid7
+from backend.kit.web import PageQuery
 from backend.migrations.upgrade import upgrade
 from backend.parties import model
+from backend.parties.service import authenticate
+from backend.receivables import reading
 from bench.faults.cluster import Cluster
 from tasks.console import step
 from tasks.environment import PYTHON, ROOT
@@ -193,6 +197,34 @@ def _record(folder: Path) -> Path:
     return path
 
 
+async def plans(url: str, secret: str, seen: str) -> dict[str, list[str]]:
+    """How PostgreSQL carries out the statements of a list and a detail: the lines of its plans."""
+    database = Database(url)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    found: dict[str, list[str]] = {}
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    for name in ("list", "detail"):
+        async with database.reading() as session:
+            caller = await authenticate(session, f"Bearer {secret}")
+            if name == "list":
+                await reading.listing(session, caller, PageQuery(limit=20))
+            else:
+                await reading.show(session, caller, await reading.get(session, caller, UUID(seen)))
+        statements = list(asked)
+        async with database.engine.connect() as connection:
+            for statement, parameters in statements:
+                explain = f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {statement}"
+                rows = await connection.exec_driver_sql(explain, parameters)
+                found.setdefault(name, []).extend(row[0] for row in rows)
+        asked.clear()
+    await database.close()
+    return found
+
+
 async def _ready(urls: list[str]) -> None:
     async with httpx.AsyncClient(trust_env=False) as client:
         for url in urls:
@@ -269,9 +301,15 @@ async def _measure(
     kept_up = [each for each in (offered, *steps) if each["answered"] >= 0.95 * each["offered"]]
     saturation = max((each["answered"] for each in kept_up), default=offered["answered"])
     print(f"it keeps up with {saturation} requests a second")
+    planned = {}
+    for kind, known_of in callers.items():
+        secret, seen = known_of[0]
+        planned[kind] = await plans(database, secret, seen[0])
+    print(json.dumps(planned, indent=1))
     if claims >= 1_000_000:
         known = {"receivables": claims, "load_before": round(busy, 1), "cores": os.cpu_count()}
         known |= {"processes": PROCESSES, "at_offered": offered, "steps": steps, "keeps_up_with": saturation}
+        known["plans"] = planned
         FIGURES.write_text(json.dumps(known, indent=2) + "\n")
 
 
