@@ -90,6 +90,17 @@ contract FinancingOffersTest is LedgerTest {
         }
     }
 
+    /// An offer of nothing could never be accepted; that its encoding ends with the word that says so is no reason not to
+    /// cancel it.
+    function test_Relay_AnOfferOfNothing_IsCancelled() public {
+        Offer memory offer = _offer(0);
+        offer.parcels = new Parcel[](0);
+        bytes memory cancel = abi.encodeCall(IFinancing.cancelOffer, (offer));
+        financing.relay(_signAction(financing, bank, cancel, 0));
+        (SaleStatus status,,) = financing.saleOf(financing.offerDigest(offer));
+        assertEq(uint256(status), uint256(SaleStatus.Cancelled), "status");
+    }
+
     function test_Relay_CancelNonces_AndWhatCannotBeSignedFor() public {
         SignedAction memory action =
             _signAction(financing, bank, abi.encodeCall(financing.cancelNonces, (0, 1 << 9)), 3);
@@ -171,6 +182,9 @@ contract FinancingOffersTest is LedgerTest {
         (funded,,,) = financing.isFunded(offer);
         assertTrue(funded, "funded");
 
+        vm.warp(offer.expiry);
+        (funded,,,) = financing.isFunded(offer);
+        assertTrue(funded, "funded in its last second");
         vm.warp(offer.expiry + 1);
         _assertNotFunded(offer, "when expired");
         vm.warp(START);
