@@ -24,6 +24,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def run() -> None:
     waiting = [each for each in chosen if not verdicts.is_known(each)]
     say(f"{len(chosen)} mutants, seed {seed}, {len(chosen) - len(waiting)} tried before")
     _try_all(waiting, numbers, suites, verdicts, until)
-    tried = [each for each in chosen if verdicts.is_known(each)]
+    # Without gaps it is a random sample; with them it is not: kills outlast new tests, and survivals do not.
+    tried = list(takewhile(verdicts.is_known, chosen))
     survivors = [each for each in tried if verdicts.killer(each) == SURVIVED]
     if not only.pattern:
         _write_figures(seed, chosen, tried, survivors)

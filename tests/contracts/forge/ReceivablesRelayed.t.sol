@@ -159,6 +159,27 @@ contract ReceivablesRelayedTest is LedgerTest {
         assertEq(euro.balanceOf(supplier.payout) - payout, FACE, "all of it out");
     }
 
+    /// A list of none ends with the word that says so, and is an action like any other.
+    function test_ActionDigest_OfAnEmptyList() public view {
+        bytes memory call = abi.encodeCall(receivables.redeemMany, (new bytes32[](0), supplier.account));
+        SignedAction memory action = _signAction(receivables, supplier, call, 9);
+        bytes32 structHash = keccak256(
+            abi.encode(
+                receivables.actionTypehash(receivables.redeemMany.selector),
+                keccak256(""),
+                supplier.account,
+                action.nonce,
+                action.deadline,
+                action.gasFloor
+            )
+        );
+        assertEq(
+            receivables.actionDigest(action),
+            _typed(address(receivables), "Tallystick Receivables", structHash),
+            "digest"
+        );
+    }
+
     function test_Relay_CreditNoteAndClosing() public {
         Terms memory terms = _terms();
         bytes32 id = _issueAndConfirm(terms);

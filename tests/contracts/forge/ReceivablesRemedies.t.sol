@@ -208,6 +208,28 @@ contract ReceivablesRemediesTest is LedgerTest {
         assertTrue(receivables.statusOf(id) == Status.Settled, "payable");
     }
 
+    function test_Dispute_Again_EachLotByItself() public {
+        (bytes32 id, Terms memory terms) = _confirmed();
+        for (uint8 i = 1; i <= 5; ++i) {
+            vm.prank(debtor.signer);
+            assertEq(receivables.dispute(terms, i, "damaged"), receivables.lotId(id, i), "lot");
+            assertEq(receivables.receivable(id).lots, i, "so many left it");
+        }
+        assertEq(receivables.receivable(id).face, FACE - 15, "less all of them");
+        for (uint8 i = 5; i >= 1; --i) {
+            Receivable memory lot = receivables.receivable(receivables.lotId(id, i));
+            assertEq(lot.face, i, "its face");
+            assertEq(lot.lots, 0, "none left it");
+            assertTrue(lot.isLot && lot.disputed && receivables.receivable(id).disputed, "disputed");
+            vm.prank(debtor.signer);
+            receivables.endDispute(terms, i);
+        }
+        Receivable memory main = receivables.receivable(id);
+        assertFalse(main.disputed, "none any more");
+        assertEq(main.lots, 5, "but there are as many");
+        assertEq(_pay(debtor, id, FACE), FACE - 15, "owed");
+    }
+
     function test_Dispute_UnderAnIrrevocableUndertaking_Reverts() public {
         Terms memory terms = _terms();
         terms.undertaking = Undertaking.Irrevocable;
