@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.chain.projections import Event
 from backend.kit.access import Caller
+from backend.kit.web import PageQuery, page
 from backend.parties.service import accounts_of
 from backend.receivables import reading
 from backend.receivables.model import Phase, State, Status, fold, phase
@@ -61,6 +62,18 @@ class Standing:
 async def state_at(session: AsyncSession, record: ReceivableRecord, moment: datetime) -> State | None:
     """What the chain said of a receivable at a moment; None before it was issued."""
     return (await _folded(session, record.ledger_id, [record.chain_id], moment)).get(record.chain_id)
+
+
+async def page_of_standings(
+    session: AsyncSession, caller: Caller, moment: datetime, paging: PageQuery
+) -> tuple[list[Standing], str | None]:
+    """A page of the receivables the caller may see, newest first, as far as they were on the chain then.
+
+    The page may hold fewer, or none, before the last. Raises InvalidCursor.
+    """
+    statement = await reading.everything(session, caller)
+    records, following = await page(session, statement, ReceivableRecord.id, paging)
+    return await _standings(session, caller.ledger_id, records, moment), following
 
 
 async def standings(session: AsyncSession, caller: Caller, moment: datetime) -> list[Standing]:

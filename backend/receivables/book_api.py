@@ -1,9 +1,10 @@
-"""Routes of the book: ageing and exposure by debtor, and one receivable as of a moment."""
+"""Routes of the book: ageing and exposure by debtor, every receivable or one as of a moment."""
 
 import csv
 import io
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -13,10 +14,10 @@ from backend.invoices.exports import safe_cell
 from backend.kit import money
 from backend.kit.clock import now
 from backend.kit.problems import NotFound
-from backend.kit.web import CurrentCaller, Route, Session
+from backend.kit.web import CurrentCaller, Page, Paging, Route, Session
 from backend.parties.service import accounts_of, names_of_accounts
 from backend.receivables import asof, reading
-from backend.receivables.asof import BUCKETS, Exposure
+from backend.receivables.asof import BUCKETS, Exposure, Standing
 
 router = APIRouter(prefix="/v1", route_class=Route, tags=["receivables"])
 
@@ -76,6 +77,31 @@ class AsOfView(View):
     holders: list[HeldView]
 
 
+class OwedView(View):
+    """What one account is owed of a receivable."""
+
+    account: str = Field(examples=[_ACCOUNT])
+    name: str | None
+    unpaid: str = Field(examples=["59500.00"])
+
+
+class StandingView(View):
+    """One receivable at a moment. `unpaid` is the whole of it; of the holders you see your own accounts,
+    auditors all."""
+
+    id: UUID
+    chain_id: str = Field(examples=["0x" + "5a" * 32])
+    supplier: str = Field(examples=[_ACCOUNT])
+    supplier_name: str | None
+    debtor: str = Field(examples=[_ACCOUNT])
+    debtor_name: str | None
+    currency: str = Field(examples=["EUR"])
+    due: datetime
+    phase: str = Field(examples=["not_yet_due"])
+    unpaid: str = Field(examples=["59500.00"])
+    holders: list[OwedView]
+
+
 @router.get("/ageing", summary="See what is owed, by debtor and days past due")
 async def ageing(
     caller: CurrentCaller,
@@ -91,6 +117,29 @@ async def ageing(
     names = await names_of_accounts(session, caller.ledger_id, [each.debtor for each in found])
     view = AgeingView(as_of=moment, exposures=[_exposure(each, names.get(each.debtor)) for each in found])
     return view if format == "json" else _csv(view)  # type: ignore[return-value]
+
+
+@router.get("/book", summary="See every receivable as it was")
+async def book(
+    caller: CurrentCaller,
+    session: Session,
+    paging: Paging,
+    as_of: Annotated[AwareDatetime | None, Query(description="This moment; now without.")] = None,
+    format: Annotated[Literal["json", "csv"], Query()] = "json",  # noqa: A002
+) -> Page[StandingView]:
+    """The receivables you may see, all of them for auditors, as the chain had them then, a page at a time.
+
+    A page may be shorter than asked, or empty, where receivables were not on the chain yet: `next` (in a file
+    the header `Tallystick-Next`) says whether more follow.
+    """
+    moment = min(now(), as_of or now())
+    found, following = await asof.page_of_standings(session, caller, moment, paging)
+    shown = None if caller.sees_everything else set(await accounts_of(session, caller.party_id))
+    accounts = {account for each in found for account in (each.debtor, each.record.supplier_account)}
+    held = {account for each in found for account in each.unpaid}
+    names = await names_of_accounts(session, caller.ledger_id, sorted(accounts | held))
+    view: Page[StandingView] = Page(items=[_standing(each, names, shown) for each in found], next=following)
+    return view if format == "json" else _book_file(view, moment)  # type: ignore[return-value]
 
 
 @router.get("/receivables/{receivable_id}/as-of", summary="See a receivable as it was")
@@ -143,17 +192,56 @@ def _exposure(found: Exposure, debtor_name: str | None) -> ExposureView:
     )
 
 
+def _standing(found: Standing, names: Mapping[str, str], shown: set[str] | None) -> StandingView:
+    supplier = found.record.supplier_account
+    return StandingView(
+        id=found.record.id,
+        chain_id=found.record.chain_id,
+        supplier=supplier,
+        supplier_name=names.get(supplier),
+        debtor=found.debtor,
+        debtor_name=names.get(found.debtor),
+        currency=found.currency,
+        due=datetime.fromtimestamp(found.due_end, UTC),
+        phase=found.phase.value,
+        unpaid=money.text(sum(found.unpaid.values()), found.currency),
+        holders=[
+            OwedView(account=account, name=names.get(account), unpaid=money.text(unpaid, found.currency))
+            for account, unpaid in sorted(found.unpaid.items())
+            if shown is None or account in shown
+        ],
+    )
+
+
 def _csv(view: AgeingView) -> Response:
-    """The same as a file for a spreadsheet, which runs nothing of it."""
+    rows = [list(each.model_dump().values()) for each in view.exposures]
+    return _file("ageing", view.as_of, list(ExposureView.model_fields), rows)
+
+
+def _book_file(view: Page[StandingView], moment: datetime) -> Response:
+    """A line for each holder that is shown, and for each receivable of which none is."""
+    columns = [name for name in StandingView.model_fields if name != "holders"]
+    rows = []
+    for each in view.items:
+        own = [getattr(each, name) for name in columns]
+        rows += [[*own, held.account, held.name, held.unpaid] for held in each.holders] or [
+            [*own, "", "", ""]
+        ]
+    answer = _file("book", moment, [*columns, "holder", "holder_name", "holder_unpaid"], rows)
+    if view.next is not None:
+        answer.headers["Tallystick-Next"] = view.next
+    return answer
+
+
+def _file(name: str, moment: datetime, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+    """A file for a spreadsheet, which runs nothing of it."""
     target = io.StringIO()
     writer = csv.writer(target)
-    writer.writerow(["as_of", *ExposureView.model_fields])
-    for each in view.exposures:
-        values = each.model_dump().values()
-        writer.writerow([view.as_of.isoformat(), *(safe_cell(value) for value in values)])
-    name = f"ageing-{view.as_of:%Y-%m-%d}.csv"
+    writer.writerow(["as_of", *columns])
+    for row in rows:
+        writer.writerow([moment.isoformat(), *(safe_cell("" if cell is None else str(cell)) for cell in row)])
     return Response(
         target.getvalue(),
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        headers={"Content-Disposition": f'attachment; filename="{name}-{moment:%Y-%m-%d}.csv"'},
     )

@@ -62,3 +62,41 @@ async def test_ageing_is_of_what_one_holds_and_of_all_for_auditors(market):
     file = await bank.user.get("/v1/ageing", params={"format": "csv"})
     assert file.headers["content-type"].startswith("text/csv")
     assert file.text.splitlines()[1].split(",")[1] == debtor.account
+
+
+async def test_the_book_is_all_there_was_then_for_auditors_and_ones_own_part_for_others(market, monkeypatch):
+    supplier, debtor, bank = [await market.member(role) for role in (SUPPLIER, DEBTOR, FUNDER)]
+    claim = await market.on_chain(supplier, debtor)
+    before = datetime.now(UTC)
+    sold, units = before + timedelta(seconds=30), {"id": int(claim["chain_id"], 16), "value": 1_000_000}
+    await market.happened(
+        "Receivables", "TransferSingle", when=sold,
+        **units, **{"from": supplier.account, "to": bank.account},
+    )  # fmt: skip
+    monkeypatch.setattr("backend.receivables.book_api.now", lambda: sold + timedelta(minutes=1))
+    second = await market.on_chain(supplier, await market.member(DEBTOR))
+    auditor = await market.world.user(Role.AUDITOR)
+
+    first = (await auditor.get("/v1/book", params={"limit": 1})).json()
+    assert [each["id"] for each in first["items"]] == [second["id"]]
+    (rest,) = (await auditor.get("/v1/book", params={"limit": 1, "cursor": first["next"]})).json()["items"]
+    assert (rest["id"], rest["unpaid"], rest["phase"]) == (claim["id"], "59500.00", "not_yet_due")
+    assert {each["account"]: each["unpaid"] for each in rest["holders"]} == {
+        supplier.account: "49500.00",
+        bank.account: "10000.00",
+    }
+    then = (await auditor.get("/v1/book", params={"as_of": before.isoformat()})).json()["items"]
+    (row,) = [each for each in then if each["id"] == claim["id"]]
+    assert [each["account"] for each in row["holders"]] == [supplier.account]
+
+    (mine,) = (await bank.user.get("/v1/book")).json()["items"]
+    assert [each["account"] for each in mine["holders"]] == [bank.account]
+    stranger = await market.member(FUNDER)
+    assert (await stranger.user.get("/v1/book")).json()["items"] == []
+    file = await auditor.get("/v1/book", params={"format": "csv", "limit": 1})
+    assert file.headers["tallystick-next"]
+    assert file.headers["content-type"].startswith("text/csv")
+    lines = (await auditor.get("/v1/book", params={"format": "csv"})).text.splitlines()
+    assert len(lines) == 4
+    assert (await auditor.get("/v1/book", params={"cursor": "x"})).status_code == 400
+    assert (await auditor.get("/v1/book", params={"as_of": "yesterday"})).status_code == 422
