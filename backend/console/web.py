@@ -46,7 +46,8 @@ class PageRoute(Route):
                 response = await handle(_with_session(request))
             except Unauthenticated:
                 wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-                response = RedirectResponse(f"{PREFIX}/sign-in?{urlencode({'next': wanted})}", 303)
+                asked = {"next": wanted, "language": chosen(request)}
+                response = RedirectResponse(f"{PREFIX}/sign-in?{urlencode(asked)}", 303)
             except Problem as problem:
                 locale = chosen(request)
                 body = problem.body(locale)

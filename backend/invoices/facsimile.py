@@ -29,6 +29,8 @@ class Field:
     term: str
     value: str
     place: int | None = None
+    currency: str = ""
+    """Of an amount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ _FAPIAO: Mapping[str, tuple[str, ...]] = {
     "BT-48": ("EInvoiceData/BuyerInformation/BuyerIdNum",),
     "BT-84": ("EInvoiceData/SellerInformation/SellerBankAccNum",),
 }
+_AMOUNTS = frozenset({"BT-109", "BT-110", "BT-112", "BT-113", "BT-115"})
 _OLDER = (
     ("ExchangedDocument/", "HeaderExchangedDocument/"),
     ("SupplyChainTradeTransaction", "SpecifiedSupplyChainTradeTransaction"),
@@ -240,14 +243,15 @@ def _fields(invoice: Invoice, places: Mapping[str, Sequence[tuple[int, str]]]) -
             for number, text in places.get(term, ())
             if _comparable(term, text) == wanted or (term == "BT-20" and text and text in wanted)
         )  # the terms are several notes put together
-        yield Field(term, str(value), next(found, None))
+        currency = invoice.currency if term in _AMOUNTS else None
+        yield Field(term, str(value), next(found, None), currency or "")
 
 
 def _comparable(term: str, text: str) -> str:
     """Dates without their separators and clock, amounts without trailing zeros, words as they stand."""
     if term in {"BT-2", "BT-9"}:
         return re.sub(r"\D", "", text)[:8]
-    if term in {"BT-109", "BT-110", "BT-112", "BT-113", "BT-115"}:
+    if term in _AMOUNTS:
         try:
             return format(value.normalize(), "f") if (value := amounts.decimal(text)) is not None else ""
         except ValueError:
