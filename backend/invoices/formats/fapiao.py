@@ -1,13 +1,16 @@
 """China's digitalized e-fapiao (数电票): the tax bureau's XML, and OFD (GB/T 33190-2016) by zip and XML.
 
 A fapiao states neither currency (it is always CNY), due date, terms nor order: those come from the contract
-or the buyer. Four shapes of OFD occur: with `original_invoice.xml` (the standard of 2019), with the tax
-bureau's XML or an XBRL voucher attached, and with nothing but the custom data of `OFD.xml`.
+or the buyer. Its shapes differ in names only, so each is a table of names. An OFD may hold
+`original_invoice.xml` (the standard of 2019), the tax bureau's XML or an XBRL voucher; otherwise what it says
+stands in the custom data of `OFD.xml` and in its custom tags, which point at the text on the page.
 """
 
 import re
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
+from typing import TypeAlias
 from zipfile import ZipFile
 
 from lxml import etree
@@ -15,7 +18,7 @@ from lxml import etree
 from backend.invoices.formats import archive, xml
 from backend.invoices.formats.collect import Collector
 from backend.invoices.formats.errors import Unreadable
-from backend.invoices.formats.xml import find, find_all, text
+from backend.invoices.formats.xml import find_all, text
 from backend.invoices.model import (
     DueDate,
     Format,
@@ -34,48 +37,122 @@ _OLD_ROOT = "eInvoice"
 _CHINESE_DATE = re.compile(r"(\d{4})\D{1,2}(\d{1,2})\D{1,2}(\d{1,2})")
 _ATTACHED = re.compile(r"attach.*\.(?:xml|xbrl)$", re.IGNORECASE)
 _OLD_NAME = re.compile(r"(?:^|/)original_invoice\.xml$")
+_TAGS = re.compile(r"(?:^|/)CustomTag\.xml$", re.IGNORECASE)
+_PAGES = re.compile(r"(?:^|/)Content\.xml$", re.IGNORECASE)
+_MAX_PAGES = 50
 # "***" stands where a tax is not shown (tax-exempt goods), "个人" for a private buyer without a number.
 _NOT_SHOWN = "***"
+
+Said: TypeAlias = Callable[..., str | None]
+"""What a document says under the first of these names under which it says anything."""
+Names: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """The names of its fields. `whole` is the number alone, `code` and `number` are its two older parts."""
+
+    whole: Names = ()
+    code: Names = ()
+    number: Names = ()
+    issued: Names
+    net: Names
+    tax: Names
+    gross: Names
+    seller: Names
+    seller_number: Names
+    buyer: Names
+    buyer_number: Names
+    note: Names = ()
+    account: Names = ()
+    original: tuple[Names, Names] = ((), ())
+    lines: str = ""
+    item: Names = ()
+    quantity: Names = ()
+    unit: Names = ()
+    price: Names = ()
+    amount: Names = ()
+
+
+_BUREAU = Shape(
+    whole=("TaxSupervisionInfo/InvoiceNumber", "Header/EIid"),
+    issued=("TaxSupervisionInfo/IssueTime", "EInvoiceData/BasicInformation/RequestTime"),
+    net=("EInvoiceData/BasicInformation/TotalAmWithoutTax",),
+    tax=("EInvoiceData/BasicInformation/TotalTaxAm",),
+    gross=("EInvoiceData/BasicInformation/TotalTax-includedAmount",),
+    seller=("EInvoiceData/SellerInformation/SellerName",),
+    seller_number=("EInvoiceData/SellerInformation/SellerIdNum",),
+    buyer=("EInvoiceData/BuyerInformation/BuyerName",),
+    buyer_number=("EInvoiceData/BuyerInformation/BuyerIdNum",),
+    note=("EInvoiceData/AdditionalInformation/Remark",),
+    account=("EInvoiceData/SellerInformation/SellerBankAccNum",),
+    lines="EInvoiceData/IssuItemInformation",
+    item=("ItemName",),
+    quantity=("Quantity",),
+    unit=("MeaUnits",),
+    price=("UnPrice",),
+    amount=("Amount",),
+)
+_PERSON = "TaxpayerIdentificationNumberUnifiedSocialCreditCodeOf"
+_VOUCHER = Shape(
+    whole=("UniqueCodeOfInvoice",),
+    code=("CodeOfInvoice",),
+    number=("NumberOfInvoice",),
+    issued=("DateOfIssue",),
+    net=("TotalAmountExcludingTax",),
+    tax=("TotalTaxAmount",),
+    gross=("TaxIncludedAmountInFigures",),
+    seller=("NameOfSeller",),
+    seller_number=(f"{_PERSON}Seller",),
+    buyer=("NameOfPurchaser",),
+    buyer_number=(f"{_PERSON}Purchaser",),
+    note=("Remarks",),
+    lines="InformationOfTaxableGoodsOrServicesDetailItemsTuple",
+    item=("NameOfTaxableGoodsOrServices",),
+    quantity=("Quantity",),
+    unit=("Unit", "UnitOfMeasurement"),
+    price=("UnitPrice",),
+    amount=("AmountExcludingTax",),
+)
+_OLD = Shape(
+    code=("InvoiceCode",),
+    number=("InvoiceNo",),
+    issued=("IssueDate",),
+    net=("TaxExclusiveTotalAmount",),
+    tax=("TaxTotalAmount",),
+    gross=("TaxInclusiveTotalAmount",),
+    seller=("Seller/SellerName",),
+    seller_number=("Seller/SellerTaxID",),
+    buyer=("Buyer/BuyerName",),
+    buyer_number=("Buyer/BuyerTaxID",),
+    note=("Note",),
+    original=(("OriginalInvoiceCode",), ("OriginalInvoiceNo",)),
+    lines="GoodsInfos/GoodsInfo",
+    item=("Item",),
+    quantity=("Quantity",),
+    unit=("MeasurementDimension",),
+    price=("Price",),
+    amount=("Amount",),
+)
+# The custom data's own names first, then the last step of the tags', which are those of the standard of 2019.
+_CUSTOM = Shape(
+    code=("发票代码", "InvoiceCode"),
+    number=("发票号码", "InvoiceNo"),
+    issued=("开票日期", "IssueDate"),
+    net=("合计金额", "TaxExclusiveTotalAmount"),
+    tax=("合计税额", "TaxTotalAmount"),
+    gross=("价税合计", "TaxInclusiveTotalAmount"),
+    seller=("销售方名称", "SellerName"),
+    seller_number=("销售方纳税人识别号", "SellerTaxID"),
+    buyer=("购买方名称", "BuyerName"),
+    buyer_number=("购买方纳税人识别号", "BuyerTaxID"),
+    note=("Note",),
+)
 
 
 def parse(root: etree._Element) -> Invoice:
     """The fapiao in the tax bureau's XML (root `EInvoice`)."""
-    collect = Collector()
-    collect.set_currency("CNY")
-    data = find(root, "EInvoiceData")
-    basic = find(data, "BasicInformation")
-    totals = _totals(
-        collect,
-        text(basic, "TotalAmWithoutTax"),
-        text(basic, "TotalTaxAm"),
-        text(basic, "TotalTax-includedAmount"),
-    )
-    lines = tuple(
-        Line(
-            id=str(position),
-            name=text(line, "ItemName"),
-            quantity=collect.number(text(line, "Quantity"), "BT-129"),
-            unit=text(line, "MeaUnits"),
-            price=collect.number(text(line, "UnPrice"), "BT-146"),
-            net=collect.number(text(line, "Amount"), "BT-131"),
-        )
-        for position, line in enumerate(find_all(data, "IssuItemInformation"), start=1)
-    )
-    _bounded(lines)
-    number = text(root, "TaxSupervisionInfo/InvoiceNumber", "Header/EIid")
-    remark = text(data, "AdditionalInformation/Remark")
-    return _invoice(
-        collect,
-        Format.FAPIAO_XML,
-        number,
-        _day(text(root, "TaxSupervisionInfo/IssueTime") or text(basic, "RequestTime"), collect),
-        totals,
-        _party(text(data, "SellerInformation/SellerName"), text(data, "SellerInformation/SellerIdNum")),
-        _party(text(data, "BuyerInformation/BuyerName"), text(data, "BuyerInformation/BuyerIdNum")),
-        lines=lines,
-        notes=(remark,) if remark else (),
-        account=text(data, "SellerInformation/SellerBankAccNum"),
-    )
+    return _invoice(_in(root), _BUREAU, Format.FAPIAO_XML, root)
 
 
 def parse_xbrl(root: etree._Element) -> Invoice:
@@ -84,45 +161,10 @@ def parse_xbrl(root: etree._Element) -> Invoice:
     Elements are found by their local names: each kind of voucher has a namespace of its own. Raises
     Unreadable (`xbrl-is-no-invoice`) for bank receipts, tickets and other vouchers.
     """
-    number = text(root, "UniqueCodeOfInvoice")
-    if not number:
-        number = (text(root, "CodeOfInvoice") or "") + (text(root, "NumberOfInvoice") or "")
-    if not number:
+    invoice = _invoice(_in(root), _VOUCHER, Format.FAPIAO_XML, root)
+    if invoice.number is None:
         raise Unreadable("xbrl-is-no-invoice")
-    collect = Collector()
-    collect.set_currency("CNY")
-    totals = _totals(
-        collect,
-        text(root, "TotalAmountExcludingTax"),
-        text(root, "TotalTaxAmount"),
-        text(root, "TaxIncludedAmountInFigures"),
-    )
-    lines = tuple(
-        Line(
-            id=str(position),
-            name=text(line, "NameOfTaxableGoodsOrServices"),
-            quantity=collect.number(text(line, "Quantity"), "BT-129"),
-            unit=text(line, "Unit", "UnitOfMeasurement"),
-            price=collect.number(text(line, "UnitPrice"), "BT-146"),
-            net=collect.number(text(line, "AmountExcludingTax"), "BT-131"),
-        )
-        for position, line in enumerate(
-            find_all(root, "InformationOfTaxableGoodsOrServicesDetailItemsTuple"), start=1
-        )
-    )
-    _bounded(lines)
-    of_party = "TaxpayerIdentificationNumberUnifiedSocialCreditCodeOf"
-    return _invoice(
-        collect,
-        Format.FAPIAO_XML,
-        number,
-        _day(text(root, "DateOfIssue"), collect),
-        totals,
-        _party(text(root, "NameOfSeller"), text(root, f"{of_party}Seller")),
-        _party(text(root, "NameOfPurchaser"), text(root, f"{of_party}Purchaser")),
-        lines=lines,
-        notes=(note,) if (note := text(root, "Remarks")) else (),
-    )
+    return invoice
 
 
 def is_ofd(container: ZipFile) -> bool:
@@ -135,112 +177,100 @@ def parse_ofd(container: ZipFile) -> Invoice:
     names = container.namelist()
     for name in names:
         if _OLD_NAME.search(name):
-            return _old(xml.parse(archive.member(container, name)))
+            root = xml.parse(archive.member(container, name))
+            if xml.local(root) != _OLD_ROOT:
+                raise Unreadable("ofd-without-data")
+            return _invoice(_in(root), _OLD, Format.FAPIAO_OFD, root)
     for name in (name for name in names if _ATTACHED.search(name)):
         root = xml.parse(archive.member(container, name))
         if xml.local(root) == ROOT:
-            return _as_ofd(parse(root))
+            return replace(parse(root), format=Format.FAPIAO_OFD)
         if root.tag == XBRL:
-            return _as_ofd(parse_xbrl(root))
-    return _from_custom_data(xml.parse(archive.member(container, "OFD.xml")))
+            return replace(parse_xbrl(root), format=Format.FAPIAO_OFD)
+    said = {**_tagged(container), **_custom_data(container)}
 
+    def find(*alternatives: str) -> str | None:
+        return next((said[name] for name in alternatives if name in said), None)
 
-def _as_ofd(invoice: Invoice) -> Invoice:
-    return replace(invoice, format=Format.FAPIAO_OFD)
-
-
-def _old(root: etree._Element) -> Invoice:
-    """`original_invoice.xml`: code and number together are the identity."""
-    if xml.local(root) != _OLD_ROOT:
+    if find(*_CUSTOM.number) is None:
         raise Unreadable("ofd-without-data")
-    collect = Collector()
-    collect.set_currency("CNY")
-    totals = _totals(
-        collect,
-        text(root, "TaxExclusiveTotalAmount"),
-        text(root, "TaxTotalAmount"),
-        text(root, "TaxInclusiveTotalAmount"),
-    )
-    lines = tuple(
-        Line(
-            id=str(position),
-            name=text(line, "Item"),
-            quantity=collect.number(text(line, "Quantity"), "BT-129"),
-            unit=text(line, "MeasurementDimension"),
-            price=collect.number(text(line, "Price"), "BT-146"),
-            net=collect.number(text(line, "Amount"), "BT-131"),
-        )
-        for position, line in enumerate(find_all(root, "GoodsInfos/GoodsInfo"), start=1)
-    )
-    _bounded(lines)
-    original = (text(root, "OriginalInvoiceCode") or "") + (text(root, "OriginalInvoiceNo") or "")
-    number = (text(root, "InvoiceCode") or "") + (text(root, "InvoiceNo") or "")
-    return _invoice(
-        collect,
-        Format.FAPIAO_OFD,
-        number or None,
-        _day(text(root, "IssueDate"), collect),
-        totals,
-        _party(text(root, "Seller/SellerName"), text(root, "Seller/SellerTaxID")),
-        _party(text(root, "Buyer/BuyerName"), text(root, "Buyer/BuyerTaxID")),
-        lines=lines,
-        preceding=original,
-        notes=(note,) if (note := text(root, "Note")) else (),
-    )
+    return _invoice(find, _CUSTOM, Format.FAPIAO_OFD)
 
 
-def _from_custom_data(root: etree._Element) -> Invoice:
-    """`OFD.xml` of a fully digitalized fapiao: numbers and sums, no names, no lines."""
-    data = {
+def _custom_data(container: ZipFile) -> Mapping[str, str]:
+    """Name and value of the custom data in `OFD.xml` (GB/T 33190-2016, 7.4)."""
+    root = xml.parse(archive.member(container, "OFD.xml"))
+    return {
         (element.get("Name") or "").strip(): value
         for element in find_all(root, "DocBody/DocInfo/CustomDatas/CustomData")
         if (value := text(element))
     }
-    if "发票号码" not in data:
-        raise Unreadable("ofd-without-data")
+
+
+def _tagged(container: ZipFile) -> Mapping[str, str]:
+    """What the custom tags point at (GB/T 33190-2016, clause 16): the tag's name and the text on the page.
+
+    A tag holds references to text objects by their number; several are one value in parts.
+    """
+    names = container.namelist()
+    tags = next((name for name in names if _TAGS.search(name)), None)
+    if tags is None:
+        return {}
+    texts: dict[str, str] = {}
+    for name in [name for name in names if _PAGES.search(name)][:_MAX_PAGES]:
+        page = xml.parse(archive.member(container, name))
+        for shown in page.iter("{*}TextObject"):
+            words = "".join((part.text or "").strip() for part in shown.iter("{*}TextCode"))
+            texts.setdefault(shown.get("ID") or "", words)
+    found: dict[str, str] = {}
+    for reference in xml.parse(archive.member(container, tags)).iter("{*}ObjectRef"):
+        tag = reference.getparent()
+        words = texts.get((reference.text or "").strip(), "")
+        if tag is not None and words:
+            name = xml.local(tag)
+            found[name] = found.get(name, "") + words
+    return found
+
+
+def _in(root: etree._Element) -> Said:
+    return lambda *paths: text(root, *paths) if paths else None
+
+
+def _invoice(said: Said, shape: Shape, kind: Format, root: etree._Element | None = None) -> Invoice:
     collect = Collector()
     collect.set_currency("CNY")
-    return _invoice(
-        collect,
-        Format.FAPIAO_OFD,
-        data.get("发票代码", "") + data["发票号码"],
-        _day(data.get("开票日期"), collect),
-        _totals(collect, data.get("合计金额"), data.get("合计税额"), data.get("价税合计")),
-        _party(data.get("销售方名称"), data.get("销售方纳税人识别号")),
-        _party(data.get("购买方名称"), data.get("购买方纳税人识别号")),
-    )
-
-
-def _invoice(
-    collect: Collector,
-    kind: Format,
-    number: str | None,
-    issued: date | None,
-    totals: Totals,
-    seller: Party,
-    buyer: Party,
-    *,
-    lines: tuple[Line, ...] = (),
-    preceding: str = "",
-    notes: tuple[str, ...] = (),
-    account: str | None = None,
-) -> Invoice:
+    elements = list(find_all(root, shape.lines)) if shape.lines else []
+    xml.bounded(len(elements), 0)
+    totals = _totals(collect, said(*shape.net), said(*shape.tax), said(*shape.gross))
+    number = said(*shape.whole) or (said(*shape.code) or "") + (said(*shape.number) or "")
+    original = "".join(said(*part) or "" for part in shape.original)
+    note, account = said(*shape.note), said(*shape.account)
     is_red = (totals.payable or 0) < 0  # a red-letter fapiao takes another back
     return Invoice(
         format=kind,
-        number=number,
+        number=number or None,
         type="381" if is_red else "380",
-        issue_date=issued,
+        issue_date=_day(said(*shape.issued), collect),
         due=DueDate(),
         currency="CNY",
         totals=totals,
-        seller=seller,
-        buyer=buyer,
-        references=References(preceding=(Preceding(number=preceding),) if preceding else ()),
-        lines=lines,
-        notes=notes,
+        seller=_party(said(*shape.seller), said(*shape.seller_number)),
+        buyer=_party(said(*shape.buyer), said(*shape.buyer_number)),
+        references=References(preceding=(Preceding(number=original),) if original else ()),
+        lines=tuple(
+            Line(
+                id=str(position),
+                name=text(line, *shape.item),
+                quantity=collect.number(text(line, *shape.quantity), "BT-129"),
+                unit=text(line, *shape.unit),
+                price=collect.number(text(line, *shape.price), "BT-146"),
+                net=collect.number(text(line, *shape.amount), "BT-131"),
+            )
+            for position, line in enumerate(elements, start=1)
+        ),
+        notes=(note,) if note else (),
         accounts=(account,) if account else (),
-        registry_number=number,
+        registry_number=number or None,
         issues=tuple(collect.issues),
     )
 
@@ -248,12 +278,17 @@ def _invoice(
 def _totals(collect: Collector, net: str | None, tax: str | None, gross: str | None) -> Totals:
     """The sums; the tax-inclusive one is added up where it is not stated."""
     is_hidden = tax == _NOT_SHOWN
-    without = collect.amount(net, "BT-109")
-    added = None if is_hidden else collect.amount(tax, "BT-110")
-    whole = collect.amount(gross, "BT-112")
+    without = collect.amount(_plain(net), "BT-109")
+    added = None if is_hidden else collect.amount(_plain(tax), "BT-110")
+    whole = collect.amount(_plain(gross), "BT-112")
     if whole is None and without is not None and gross is None:
         whole = without + (added or 0)
     return Totals(net=without, tax=added, gross=whole, payable=whole)
+
+
+def _plain(amount: str | None) -> str | None:
+    """The amount without the yuan sign that a page shows before it."""
+    return amount.lstrip("¥￥ ") if amount else None
 
 
 def _party(name: str | None, number: str | None) -> Party:
@@ -266,8 +301,3 @@ def _day(value: str | None, collect: Collector) -> date | None:
     if match := _CHINESE_DATE.match(value or ""):
         value = f"{match[1]}-{int(match[2]):02d}-{int(match[3]):02d}"
     return collect.day(value, "BT-2")
-
-
-def _bounded(lines: tuple[Line, ...]) -> None:
-    if len(lines) > xml.MAX_LINES:
-        raise Unreadable("too-many-lines", count=len(lines), limit=xml.MAX_LINES)

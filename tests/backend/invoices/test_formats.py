@@ -141,6 +141,44 @@ def test_a_red_letter_fapiao_is_a_credit_note_of_the_one_it_names() -> None:
     assert identity.document_class(invoice) == "CN"
 
 
+def test_an_ofd_whose_tags_point_at_the_page() -> None:
+    """GB/T 33190-2016, clause 16; a value may stand on the page in parts, and amounts with their sign."""
+    shown = {
+        "11": "2699000000",
+        "12": "0000000117",
+        "13": "2026年11月02日",
+        "14": "示例工具有限公司",
+        "15": "91999999MA0000000K",
+        "16": "样本机械有限公司",
+        "17": "¥1200.00",
+        "18": "¥1356.00",
+    }
+    tags = (
+        "<o:InvoiceNo>{}{}</o:InvoiceNo><o:IssueDate>{}</o:IssueDate><o:Seller><o:SellerName>{}</o:SellerName>"
+        "<o:SellerTaxID>{}</o:SellerTaxID></o:Seller><o:Buyer><o:BuyerName>{}</o:BuyerName></o:Buyer>"
+        "<o:TaxExclusiveTotalAmount>{}</o:TaxExclusiveTotalAmount>"
+        "<o:TaxInclusiveTotalAmount>{}</o:TaxInclusiveTotalAmount>"
+    ).format(*(f'<o:ObjectRef PageRef="1">{number}</o:ObjectRef>' for number in shown))
+    texts = "".join(
+        f'<o:TextObject ID="{number}"><o:TextCode>{words}</o:TextCode></o:TextObject>'
+        for number, words in shown.items()
+    )
+    space = 'xmlns:o="http://www.ofdspec.org/2016"'
+    document = ofd(
+        {
+            "Doc_0/Tags/CustomTag.xml": f"<o:eInvoice {space}>{tags}</o:eInvoice>",
+            "Doc_0/Pages/Page_0/Content.xml": f"<o:Page {space}>{texts}</o:Page>",
+        },
+        data={"购买方纳税人识别号": "91999999MA0000001H"},
+    )
+    invoice = read(document)
+
+    assert (invoice.number, invoice.issue_date) == ("26990000000000000117", date(2026, 11, 2))
+    assert (invoice.seller.name, invoice.seller.vat) == ("示例工具有限公司", "91999999MA0000000K")
+    assert (invoice.buyer.name, invoice.buyer.vat) == ("样本机械有限公司", "91999999MA0000001H")
+    assert (invoice.totals.net, invoice.totals.payable) == (120_000, 135_600)
+
+
 def test_an_ofd_without_data_says_so() -> None:
     assert refused(ofd()) == "ofd-without-data"
 
