@@ -40,7 +40,7 @@ class Goods:
 async def behind(session: AsyncSession, record: InvoiceRecord) -> list[Goods]:
     """Every item the invoice bills, delivery by delivery."""
     own = {token.value: token for token in await repository.tokens_of(session, record.id) if token.delivery}
-    met = await repository.meeting(session, record.ledger_id, own, besides=record.id)
+    met = await repository.meeting(session, record.ledger_id, own.values(), besides=record.id)
     found: dict[tuple[str, str], Goods] = {}
     for value, token in own.items():
         if token.kind != Kind.D:

@@ -128,7 +128,7 @@ async def _meetings(session: AsyncSession, record: InvoiceRecord) -> list[tuple[
     invoice by bringing one like it.
     """
     own = {token.value: token for token in await repository.tokens_of(session, record.id)}
-    met = await repository.meeting(session, record.ledger_id, own, besides=record.id)
+    met = await repository.meeting(session, record.ledger_id, own.values(), besides=record.id)
     freed = await repository.let_go(session, {other.id for _, other in met}, against=record.id)
     counting = [(token, other) for token, other in met if other.id < record.id or other.id in freed]
     found = {(token.kind, other.id): other for token, other in counting if token.kind != Kind.D}

@@ -28,7 +28,9 @@ from backend.kit.clock import now
 
 Invoices: TypeAlias = Select[InvoiceRecord]
 ENOUGH = 200
-"""As many invoices with the same token as are looked at: whoever meets so many is not one to let pass."""
+"""As many invoices on one delivery as are added up: whoever meets so many is not one to let pass."""
+FEW = 20
+"""As many invoices with the same token as are looked at, where one is a reason already."""
 _AT_ONCE = 100
 
 
@@ -109,11 +111,11 @@ class Rival:
 
 
 async def meeting(
-    session: AsyncSession, ledger_id: UUID, values: Iterable[str], besides: UUID
+    session: AsyncSession, ledger_id: UUID, tokens: Iterable[InvoiceToken], besides: UUID
 ) -> Sequence[tuple[InvoiceToken, Rival]]:
-    """Tokens of other invoices with one of these values: of each value the oldest, at most `ENOUGH`."""
+    """Tokens of other invoices that equal these: of each the oldest `FEW`, or `ENOUGH` of a delivery."""
     found: list[tuple[InvoiceToken, Rival]] = []
-    wanted = list(values)
+    wanted = [(token.value, ENOUGH if token.kind == Kind.D else FEW) for token in tokens]
     for start in range(0, len(wanted), _AT_ONCE):
         alike = [
             select(InvoiceToken.id)
@@ -123,9 +125,9 @@ async def meeting(
                 InvoiceToken.invoice_id != besides,
             )
             .order_by(InvoiceToken.id)
-            .limit(ENOUGH)
+            .limit(limit)
             .subquery()
-            for value in wanted[start : start + _AT_ONCE]
+            for value, limit in wanted[start : start + _AT_ONCE]
         ]
         rows = await session.execute(
             select(InvoiceToken, InvoiceRecord.id, InvoiceRecord.party_id, InvoiceRecord.answer)
