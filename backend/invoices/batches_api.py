@@ -1,5 +1,6 @@
 """Routes of many invoices at once: upload, progress, report, the template, and invoices out again."""
 
+import asyncio
 import csv
 import io
 from typing import Annotated, Literal
@@ -125,8 +126,10 @@ async def report(
 
 
 @router.get("/invoice-template", summary="Download the sheet to fill in", response_class=Response)
-async def template() -> Response:
-    """A CSV file with one heading for each column that is read."""
+async def template(form: Annotated[Literal["csv", "xlsx"], Query(alias="format")] = "csv") -> Response:
+    """A sheet with one heading for each column that is read, as CSV or as an XLSX workbook."""
+    if form == "xlsx":
+        return _download(await asyncio.to_thread(sheets.template_workbook), _XLSX, "invoices.xlsx")
     return _download(sheets.template().encode(), "text/csv; charset=utf-8", "invoices.csv")
 
 

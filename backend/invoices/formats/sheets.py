@@ -154,6 +154,30 @@ def template() -> str:
     return target.getvalue()
 
 
+def template_workbook() -> bytes:
+    """The headings, as a workbook to fill in, with a second sheet that says what else each may be called.
+
+    Its cells are text: a spreadsheet would take 00117 for the number 117 and 3/4 for a day.
+    """
+    import openpyxl
+    from openpyxl.utils import get_column_letter
+
+    book = openpyxl.Workbook()
+    sheet = book.worksheets[0]
+    sheet.title = "invoices"
+    sheet.append(list(COLUMNS))
+    sheet.freeze_panes = "A2"
+    for place in range(1, len(COLUMNS) + 1):
+        column = sheet.column_dimensions[get_column_letter(place)]
+        column.number_format, column.width = "@", 18
+    names = book.create_sheet("columns")
+    for name, others in COLUMNS.items():
+        names.append([name, "needed" if name in _NEEDED else "", *others])
+    target = io.BytesIO()
+    book.save(target)
+    return target.getvalue()
+
+
 def _rows(cells: Iterator[Any], kind: Format) -> Iterator[Row]:
     columns: Mapping[int, str] = {}
     count = 0

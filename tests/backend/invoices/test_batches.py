@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import openpyxl
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy import select
 
 from backend.invoices import bundles, codec, exports, intake
 from backend.invoices.batches import Steward
+from backend.invoices.model import Format
 from backend.invoices.reading import read
 from backend.invoices.scanner import ScannerUnavailable
 from backend.kit.notices import Notice
@@ -83,6 +85,20 @@ async def test_a_sheet_one_invoice_a_row(shop: Shop) -> None:
     report = (await shop.seller.get(f"{place}/report")).json()
     assert [row["name"] for row in report] == ["row 2", "row 3", "row 4"]
     assert report[2]["detail"] == "The row lacks: invoice_no."
+
+
+async def test_the_workbook_to_fill_in_reads_back_as_it_was_typed(shop: Shop) -> None:
+    template = (await shop.seller.get("/v1/invoice-template?format=xlsx")).content
+    book = openpyxl.load_workbook(io.BytesIO(template))
+    sheet = book.worksheets[0]
+    typed = dict(next(csv.DictReader(io.StringIO(CSV.decode()))))
+    headings = [cell.value for cell in sheet[1]]
+    sheet.append([typed.get(str(name), "") for name in headings])
+    assert {sheet.column_dimensions[cell.column_letter].number_format for cell in sheet[1]} == {"@"}
+    filled = io.BytesIO()
+    book.save(filled)
+
+    assert replace(read(filled.getvalue()), format=Format.CSV) == read(CSV)
 
 
 async def test_two_workers_and_a_fault_take_each_entry_once(
