@@ -52,6 +52,7 @@ from backend.chain.signer import Signer
 from backend.financing import service as financing
 from backend.financing.projection import Sales
 from backend.invoices import work as invoice_work
+from backend.invoices.formats import tokens
 from backend.invoices.holds import Deliveries
 from backend.invoices.projection import FingerprintKeys
 from backend.kit import edge, idempotency, notices, openapi, sealing
@@ -154,14 +155,15 @@ class Ledger:
         await self.database.close()
 
 
-def register_ports() -> None:
-    """What a room asks upwards, in every process: the floors below know only the question."""
+def register_ports(settings: Settings) -> None:
+    """What a room asks upwards, and whom it trusts: the floors below know only the question."""
     Deliveries.ask = deliveries.received
+    tokens.trust(settings.irp_key_files)
 
 
 def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     """Every room's work beside the requests."""
-    register_ports()
+    register_ports(ledger.settings)
     shared = (ledger.settings, ledger.database, ledger.rpc, ledger.contracts)
     sender, indexer = work.sender_loop(*shared, signer), work.indexer_loop(*shared, projections())
     courier = Courier(ledger.database, allow_private=ledger.settings.allow_private_webhooks)
@@ -249,7 +251,7 @@ def create_app(
     app.state.actions = Actions(contracts, parties.may_sign)
     register_actions(app.state.actions)
     app.state.signing = Signing(app.state)
-    register_ports()
+    register_ports(settings)
     app.state.read_invoice = backend.invoices.api.reader(app.state)
     metrics = Metrics(database, contracts.ledger_id, loops)
     edge.install(app, max_body_bytes=settings.max_body_bytes, observe=timed(metrics))

@@ -263,6 +263,8 @@ class Invoice:
     """BT-6."""
     registry_number: str | None = None
     """A number the tax authority gave the document: India's IRN, China's code and number."""
+    signature: str | None = None
+    """Of India's portals: `not-checked`, `wrong`, or `verified` and the key's id; None without one."""
     attachments: tuple[Attachment, ...] = ()
     issues: tuple[Issue, ...] = ()
 

@@ -84,6 +84,10 @@ class DocumentView(View):
         description="Root of the salted fields; goes into the receivable's terms.", examples=[_HASH]
     )
     media_type: str = Field(examples=["application/xml"])
+    signature: str | None = Field(
+        description="Of a tax portal: `not-checked`, `verified` with the key's id, or null without one.",
+        examples=["not-checked"],
+    )
     scan: str = Field(description="What a scanner said, or `not-scanned`.", examples=["not-scanned"])
 
 
@@ -228,6 +232,7 @@ def invoice(caller: Caller, standing: Standing, locale: Locale) -> InvoiceView:
                 "sha256": record.sha256,
                 "root": record.document_root,
                 "media_type": record.media_type,
+                "signature": standing.invoice.signature,
                 "scan": record.scan,
             },
             "filing_number": record.filing_number,

@@ -109,6 +109,9 @@ class Settings(BaseModel):
     """How many full years after that of issue invoices are kept, by profile, where it is not our schedule
     of `default=10,eu=10,cn=30,in=8`."""
 
+    irp_key_files: Annotated[tuple[Path, ...], BeforeValidator(_comma_separated)] = ()
+    """Files with the public keys or certificates (PEM) of India's invoice registration portals, separated by
+    commas. Without one the signatures of invoices registered there are not checked."""
     clamd: str | None = None
     """The virus scanner for uploads: clamd as `host:port`, or the path of its Unix socket."""
 

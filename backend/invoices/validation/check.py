@@ -4,7 +4,7 @@ import re
 
 from lxml import etree
 
-from backend.invoices.formats import ubl, xml
+from backend.invoices.formats import tokens, ubl, xml
 from backend.invoices.model import Format, Invoice, Issue
 from backend.invoices.validation import arithmetic, identifiers, schematron
 from backend.invoices.validation.result import Finding, Outcome, Validation
@@ -37,6 +37,7 @@ _PREFIXES = re.compile(r"(?:\*:|Q\{[^}]*\})(\w+)(?:\[namespace-uri\(\)='[^']*'\]
 def validate(invoice: Invoice, root: etree._Element | None) -> Validation:
     """Runs every rule that applies. Raises RulesUnavailableError rather than call anything valid unseen."""
     findings = [_unread(issue) for issue in invoice.issues]
+    findings += _signature(invoice)
     rules = applicable(invoice, root)
     official = None
     if rules is not None and root is not None:
@@ -63,6 +64,14 @@ def applicable(invoice: Invoice, root: etree._Element | None) -> RuleSet | None:
     if xml.local(root) == "CrossIndustryInvoice" and invoice.format is not Format.ZUGFERD_1:
         return next((rules for pattern, rules in _CII_PROFILES if pattern.match(claim)), None)
     return None
+
+
+def _signature(invoice: Invoice) -> list[Finding]:
+    """That nobody checked a signature is said, lest a signed invoice pass for a verified one."""
+    if invoice.signature not in (tokens.NOT_CHECKED, tokens.WRONG):
+        return []
+    is_error, code = invoice.signature == tokens.WRONG, f"signature-{invoice.signature}"
+    return [Finding(rule="TS-SIGNATURE", is_error=is_error, place="/", code=code)]
 
 
 def _unread(issue: Issue) -> Finding:

@@ -4,17 +4,25 @@ import base64
 import io
 import json
 import zipfile
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import openpyxl
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from backend.invoices import codec, identity
-from backend.invoices.formats import archive, sheets
+from backend.invoices.formats import archive, sheets, tokens
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.model import DueDateSource, Format, Identifier
 from backend.invoices.reading import read
+from backend.invoices.validation.check import validate
+from backend.invoices.validation.result import Outcome
 from tests.backend.invoices import samples
 
 FAPIAO = (samples.FOLDER / "fapiao.xml").read_bytes()
@@ -206,9 +214,52 @@ def token(document: bytes) -> str:
 def test_inv_01_as_the_portal_signs_it() -> None:
     answer = {"Status": "ACT", "SignedInvoice": token(INV_01), "SignedQRCode": token(b"{}")}
 
-    assert read(token(INV_01).encode()) == read(INV_01)
-    assert read(json.dumps(answer).encode()) == read(INV_01)
+    for document in (token(INV_01), json.dumps(answer)):
+        signed = read(document.encode())
+        assert replace(signed, signature=None) == read(INV_01)
+        assert signed.signature == "not-checked"
+        assert "signature-not-checked" in {finding.code for finding in validate(signed, None).findings}
     assert read(json.dumps([{"transaction": json.loads(INV_01)}]).encode()) == read(INV_01)
+
+
+def signed_by(key: RSAPrivateKey, header: bytes = b'{"alg":"RS256","typ":"JWT"}') -> bytes:
+    claims = json.dumps({"iss": "NIC", "data": INV_01.decode()}).encode()
+    signed = b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in (header, claims))
+    mark = base64.urlsafe_b64encode(key.sign(signed, PKCS1v15(), SHA256())).rstrip(b"=")
+    return signed + b"." + mark
+
+
+def test_a_portals_signature_counts_where_the_operator_knows_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portal, forger = (generate_private_key(65537, 2048) for _ in range(2))
+    file = tmp_path / "portal.pem"
+    file.write_bytes(portal.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
+    monkeypatch.setattr(tokens.Portals, "keys", {})
+    tokens.trust([file])
+
+    assert str(read(signed_by(portal)).signature).startswith("verified ")
+    assert validate(read(signed_by(portal)), None).outcome is Outcome.NOT_APPLICABLE
+    head, _, mark = signed_by(portal).rpartition(b".")
+    changed = base64.urlsafe_b64encode(INV_01.replace(b"1200.1", b"9200.1")).rstrip(b"=")
+    for forged in (
+        signed_by(forger),
+        signed_by(portal, b'{"alg":"HS256"}'),
+        b".".join((head.split(b".")[0], changed, mark)),
+        head + b".",
+    ):
+        assert read(forged).signature == "wrong"
+        assert validate(read(forged), None).outcome is Outcome.INVALID
+    assert read(INV_01).signature is None
+    assert read(json.dumps(codec.dump(read(signed_by(portal)))).encode()).signature is None
+
+
+def test_a_key_file_that_is_none(tmp_path: Path) -> None:
+    file = tmp_path / "portal.pem"
+    file.write_text("no key")
+
+    with pytest.raises(tokens.KeyFileError, match=r"portal\.pem"):
+        tokens.trust([file])
 
 
 def test_the_qr_code_of_a_registered_invoice() -> None:
