@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +103,7 @@ def _claim(network: networks.Network, started: instance.Instance, number: str) -
     chosen = paper.choose(SAMPLE, number)
     cast = cast_for(chosen, network, parties, started.api_url, f"report {number}")
     for each in _documents(cast.supplier, str(chosen.invoice.references.despatch)):
-        _record(cast.supplier, each)
+        cast.supplier.record(each)
     journey("verify")
     found = cast.supplier.get("/v1/receivables")["items"]
     newest = max(found, key=lambda claim: claim["created_at"])
@@ -132,19 +131,6 @@ def _documents(supplier: Party, despatch: str) -> list[bytes]:
         for place in range(EVENTS - 4)
     ]
     return [document(events[start : start + PER_DOCUMENT]) for start in range(0, len(events), PER_DOCUMENT)]
-
-
-def _record(party: Party, content: bytes) -> None:
-    digest = "0x" + sha256(content).hexdigest()
-    prepared = party.get("/v1/log/signing", account=party.account, document=digest)
-    headers = {
-        "Content-Type": "application/json",
-        "Tallystick-Account": party.account,
-        "Tallystick-Signature": party.signature(prepared["typed_data"]),
-    }
-    done = party.post("/epcis/capture", content=content, once=digest, headers=headers)
-    if not done["success"]:
-        raise RuntimeError(str(done["errors"]))
 
 
 async def _measure(

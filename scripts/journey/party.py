@@ -97,6 +97,20 @@ class Party:
         headers = {"Idempotency-Key": sha256(told.encode()).hexdigest()} | request.pop("headers", {})
         return self._send("POST", path, headers=headers, **request).json()
 
+    def record(self, document: bytes) -> dict[str, Any]:
+        """Has the log record a document of events under the party's own key; what became of it."""
+        digest = "0x" + sha256(document).hexdigest()
+        prepared = self.get("/v1/log/signing", account=self.account, document=digest)
+        headers = {
+            "Content-Type": "application/json",
+            "Tallystick-Account": self.account,
+            "Tallystick-Signature": self.signature(prepared["typed_data"]),
+        }
+        done: dict[str, Any] = self.post("/epcis/capture", content=document, once=digest, headers=headers)
+        if not done["success"]:
+            raise JourneyError(f"{self.id}'s events were not recorded: {done['errors']}")
+        return done
+
     def sign(self, action: dict[str, Any]) -> list[str]:
         """Signs an action with the party's own key and hands it in; the words that were signed.
 

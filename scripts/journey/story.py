@@ -89,20 +89,7 @@ class Story(Stage):
             (seller, "despatch", goods.despatch(trade)),
             (buyer, "receipt", goods.receipt(trade)),
         ):
-            digest = "0x" + sha256(document).hexdigest()
-            prepared = party.get("/v1/log/signing", account=party.account, document=digest)
-            done = party.post(
-                "/epcis/capture",
-                content=document,
-                once=digest,
-                headers={
-                    "Content-Type": "application/json",
-                    "Tallystick-Account": party.account,
-                    "Tallystick-Signature": party.signature(prepared["typed_data"]),
-                },
-            )
-            if not done["success"]:
-                raise JourneyError(f"the {name} was not recorded: {done['errors']}")
+            done = party.record(document)
             yield f"{name}: {done['captured']} event recorded, {done['duplicates']} known"
 
     # ── confirmation ──
