@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select, text
@@ -101,6 +102,23 @@ async def test_nesting_is_refused_on_sqlite(database: Database):
 async def test_check_writable(database: Database):
     await database.check_writable()
     await database.close()
+
+
+async def test_a_connection_that_died_while_it_rested_is_noticed(database: Database, monkeypatch):
+    if database.is_sqlite:
+        return  # there is nothing to be cut off from
+    for _ in range(2):  # the second time a new connection rests
+        async with database.reading() as session:
+            (pid,) = (await session.execute(text("SELECT pg_backend_pid()"))).one()
+        other = Database(database.url.render_as_string(hide_password=False), pool_size=1)
+        async with other.transaction() as session:
+            await session.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid})
+        await other.close()
+        rested = time.monotonic() + 2
+        monkeypatch.setattr("backend.kit.database.time.monotonic", lambda rested=rested: rested)
+
+        assert await count(database) == 0
+        monkeypatch.undo()
 
 
 async def test_sqlite_is_durable(database: Database):
