@@ -120,18 +120,22 @@ async def readable(session: AsyncSession, caller: Caller, event: Any = RecordedE
     own_ledger: ColumnElement[bool] = event.ledger_id == caller.ledger_id
     if caller.sees_everything:
         return own_ledger
-    named = exists().where(
-        EventReader.ledger_id == event.ledger_id,
-        EventReader.party_id == caller.party_id,
-        EventReader.sequence == event.sequence,
-    )
+    named = _named(caller.party_id, event)
     given = {"ledger_id": caller.ledger_id, "reader_id": caller.party_id, "moment": now()}
     if await session.scalar(_HELD, given) is None:  # without any, the database reads by its index alone
         return and_(own_ledger, named)
-    return and_(own_ledger, or_(named, _granted(caller, event)))
+    return and_(own_ledger, or_(named, _granted(caller.ledger_id, caller.party_id, now(), event)))
 
 
-def _granted(caller: Caller, event: Any) -> ColumnElement[bool]:
+def _named(reader_id: Any, event: Any) -> ColumnElement[bool]:
+    return exists().where(
+        EventReader.ledger_id == event.ledger_id,
+        EventReader.party_id == reader_id,
+        EventReader.sequence == event.sequence,
+    )
+
+
+def _granted(ledger_id: Any, reader_id: Any, moment: Any, event: Any) -> ColumnElement[bool]:
     recorded, key = aliased(RecordedEvent), aliased(EventKey)
     names_it = exists().where(
         key.ledger_id == recorded.ledger_id,
@@ -147,6 +151,25 @@ def _granted(caller: Caller, event: Any) -> ColumnElement[bool]:
         recorded.ledger_id == event.ledger_id,
         recorded.sequence == event.sequence,
         recorded.party_id == ReadingGrant.party_id,
-        _in_force(caller.ledger_id, caller.party_id, now()),
+        _in_force(ledger_id, reader_id, moment),
         or_(ReadingGrant.scope == "all", names_it),
     )
+
+
+_OF_LEDGER: Final = RecordedEvent.ledger_id == bindparam("ledger_id")
+_OPEN: Final = and_(
+    _OF_LEDGER,
+    or_(
+        _named(bindparam("reader_id"), RecordedEvent),
+        _granted(bindparam("ledger_id"), bindparam("reader_id"), bindparam("moment"), RecordedEvent),
+    ),
+)
+
+
+def readable_of_few(caller: Caller) -> tuple[ColumnElement[bool], dict[str, Any]]:
+    """As `readable`, for events already found by their places: put together once, with what it is given.
+
+    The database looks each of the few up; whether there are grants at all need not be asked first.
+    """
+    given = {"ledger_id": caller.ledger_id, "reader_id": caller.party_id, "moment": now()}
+    return (_OF_LEDGER if caller.sees_everything else _OPEN), given

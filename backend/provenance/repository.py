@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, or_, select
+from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit import bulk
@@ -23,10 +23,20 @@ _OF_A_CLASS = 5000
 
 def has_key(names: Sequence[str], values: Sequence[str]) -> ColumnElement[bool]:
     """True for events indexed under one of the values with one of the names."""
-    matches = select(EventKey.sequence).where(
-        EventKey.ledger_id == RecordedEvent.ledger_id, EventKey.name.in_(names), EventKey.value.in_(values)
+    return under_keys(EventKey.name.in_(names), EventKey.value.in_(values))
+
+
+def under_keys(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """True for events with a key of which all this holds.
+
+    Said so that the database may go from either side: as `sequence IN (…)` of one ledger, PostgreSQL would
+    look through all such keys for each event.
+    """
+    return exists().where(
+        EventKey.ledger_id == RecordedEvent.ledger_id,
+        EventKey.sequence == RecordedEvent.sequence,
+        *conditions,
     )
-    return RecordedEvent.sequence.in_(matches)
 
 
 _UNDER: Final = (

@@ -57,7 +57,9 @@ class RecordedEvent(Owned, Base):
         UniqueConstraint("ledger_id", "sequence"),
         UniqueConstraint("ledger_id", "identity"),
         Index("ix_epcis_events_event_id", "ledger_id", "event_id"),
-        Index("ix_epcis_events_event_time", "ledger_id", "event_time"),
+        # The order of pages is that of time and, at the same time, of the log.
+        Index("ix_epcis_events_event_time", "ledger_id", "event_time", "sequence"),
+        Index("ix_epcis_events_record_time", "ledger_id", "record_time", "sequence"),
     )
 
     sequence: Mapped[int] = mapped_column(BigInteger)
@@ -88,6 +90,7 @@ class EventKey(Base):
     """One thing an event can be found by: `name` says what it is, `value` is its one form."""
 
     __tablename__ = "epcis_keys"
+    __table_args__ = (Index("ix_epcis_keys_sequence", "ledger_id", "sequence"),)
 
     ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(120), primary_key=True)

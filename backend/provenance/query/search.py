@@ -4,21 +4,21 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller
 from backend.kit.problems import InvalidCursor
 from backend.provenance.epcis.document import Event
 from backend.provenance.epcis.values import loads
-from backend.provenance.grants import readable
+from backend.provenance.grants import readable, readable_of_few
 from backend.provenance.problems import QueryTooComplex
 from backend.provenance.query.language import KeyTest, Query
 from backend.provenance.query.predicate import passes, place_in_order
-from backend.provenance.repository import sequences_under
+from backend.provenance.repository import sequences_under, under_keys
 from backend.provenance.tables import EventKey, RecordedEvent
 from backend.verifier.names import namespaces_of
 
@@ -27,6 +27,9 @@ MOST_LOOKED_AT: Final = 5000
 
 _BATCH: Final = 500
 _FEW: Final = 500
+_LONGEST: Final = 1 << 62
+_NO_EARLIER, _NO_LATER = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
+"""What a token of ours lies between; beyond, the database or the calendar ends."""
 _ORDERS: Final = {"eventTime": RecordedEvent.event_time, "recordTime": RecordedEvent.record_time}
 
 
@@ -63,14 +66,14 @@ async def search(
     """
     if query.impossible:
         return Found((), None)
-    may_read = await readable(session, caller)
     places, answered = await _places(session, caller, query)
-    conditions = [may_read, *conditions_of(query, answered), *places]
+    may_read, who = readable_of_few(caller) if places else (await readable(session, caller), {})
+    statement = select(RecordedEvent).where(may_read, *conditions_of(query, answered), *places)
     if after_sequence is not None:
-        conditions.append(RecordedEvent.sequence > after_sequence)
+        statement = statement.where(RecordedEvent.sequence > after_sequence)
     column = _ORDERS.get(query.order_by)
     if column is None:
-        return await ordered_by_extension(session, query, conditions, per_page=per_page, token=token)
+        return await ordered_by_extension(session, query, statement, who=who, per_page=per_page, token=token)
     given, place = _read_token(token)
     limit = query.event_count_limit if query.event_count_limit is not None else query.max_event_count
     wanted = per_page if limit is None else min(per_page, limit - given + (query.max_event_count is not None))
@@ -78,7 +81,7 @@ async def search(
     rows: list[RecordedEvent] = []
     looked_at = 0
     while wanted > 0:
-        batch = await _batch(session, conditions, column, query.descending, place, size)
+        batch = await _batch(session, statement, who, column, query.descending, place, size)
         for index, row in enumerate(batch):
             place = (getattr(row, column.key), row.sequence)
             if row.body is not None and all(passes(event_of(row), test) for test in query.body_tests):
@@ -97,8 +100,9 @@ async def search(
 async def ordered_by_extension(
     session: AsyncSession,
     query: Query,
-    conditions: Sequence[ColumnElement[bool]],
+    statement: Select[RecordedEvent],
     *,
+    who: dict[str, Any],
     per_page: int,
     token: str | None,
 ) -> Found:
@@ -107,8 +111,8 @@ async def ordered_by_extension(
     Those without the field come last. No index knows it, so all that answer are read: raises QueryTooComplex
     when they are too many to do that for one page.
     """
-    statement = select(RecordedEvent).where(*conditions).order_by(RecordedEvent.sequence)
-    found = (await session.scalars(statement.limit(MOST_LOOKED_AT + 1))).all()
+    in_order = statement.order_by(RecordedEvent.sequence).limit(MOST_LOOKED_AT + 1)
+    found = (await session.scalars(in_order, who)).all()
     if len(found) > MOST_LOOKED_AT:
         raise QueryTooComplex(limit=MOST_LOOKED_AT)
     rows = [(event_of(row), row) for row in found if row.body is not None]
@@ -156,20 +160,20 @@ def _page(query: Query, rows: list[RecordedEvent], given: int, place: tuple[date
 
 async def _batch(
     session: AsyncSession,
-    conditions: Sequence[ColumnElement[bool]],
+    statement: Select[RecordedEvent],
+    who: dict[str, Any],
     column: Any,
     descending: bool,
     place: tuple[datetime, int] | None,
     size: int,
 ) -> Sequence[RecordedEvent]:
-    statement = select(RecordedEvent).where(*conditions)
     if place is not None:
         moment, sequence = place
         beyond = column < moment if descending else column > moment
         further = RecordedEvent.sequence < sequence if descending else RecordedEvent.sequence > sequence
         statement = statement.where(or_(beyond, and_(column == moment, further)))
     order = [part.desc() if descending else part.asc() for part in (column, RecordedEvent.sequence)]
-    return (await session.scalars(statement.order_by(*order).limit(size))).all()
+    return (await session.scalars(statement.order_by(*order).limit(size), who)).all()
 
 
 def conditions_of(query: Query, answered: Sequence[KeyTest] = ()) -> list[ColumnElement[bool]]:
@@ -192,10 +196,7 @@ def _indexed(test: KeyTest) -> ColumnElement[bool]:
     if test.values:
         alternatives.append(EventKey.value.in_(test.values))
     alternatives += [EventKey.value.like(pattern, escape="\\") for pattern in test.patterns]
-    matches = select(EventKey.sequence).where(
-        EventKey.ledger_id == RecordedEvent.ledger_id, EventKey.name.in_(test.names), or_(*alternatives)
-    )
-    return RecordedEvent.sequence.in_(matches)
+    return under_keys(EventKey.name.in_(test.names), or_(*alternatives))
 
 
 def _write_token(given: int, place: tuple[datetime, int]) -> str:
@@ -212,6 +213,7 @@ def _read_token(token: str | None) -> tuple[int, tuple[datetime, int] | None]:
         place = datetime.fromisoformat(moment), sequence
     except (ValueError, TypeError) as error:
         raise InvalidCursor() from error
-    if place[0].tzinfo is None or type(given) is not int or type(sequence) is not int or given < 0:
+    counts = type(given) is int and type(sequence) is int and 0 <= given < _LONGEST > sequence >= 0
+    if not counts or not _NO_EARLIER <= place[0].replace(tzinfo=UTC) <= _NO_LATER or place[0].tzinfo is None:
         raise InvalidCursor()
     return given, place
