@@ -44,7 +44,8 @@ router = APIRouter(
 
 _NAME = Annotated[str, Path(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$")]
 _PER_PAGE = Annotated[int, Query(alias="perPage", ge=1, le=200)]
-_TOKEN = Annotated[str | None, Query(alias="nextPageToken", max_length=2000)]
+_TOKEN = Annotated[str | None, Query(alias="nextPageToken", max_length=512)]
+_VALUE_TOKEN = Annotated[str | None, Query(alias="nextPageToken", max_length=2000)]
 _QUERY: Final = {"name": "receipts", "query": {"eventType": ["ObjectEvent"], "EQ_bizStep": ["receiving"]}}
 
 
@@ -78,6 +79,7 @@ def _query_view(row: NamedQuery) -> dict[str, Any]:
 @router.post(
     "/queries",
     status_code=201,
+    response_class=Response,
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -253,7 +255,7 @@ async def list_resource(
     session: Session,
     caller: CurrentCaller,
     per_page: _PER_PAGE = 30,
-    token: _TOKEN = None,
+    token: _VALUE_TOKEN = None,
 ) -> Response:
     """The values of one kind in the events the caller may read."""
     _require_known(resource)
