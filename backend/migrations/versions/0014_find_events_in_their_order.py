@@ -4,14 +4,14 @@ A grant of a scope asks of an event whether it names something. Without an index
 the keys of all events for it. Pages are in the order of time and of the log, and so are the indexes now:
 events of one time were sorted for each page, and by record time nothing was found but by reading all.
 
-Revision ID: 0013
-Revises: 0012
+Revision ID: 0014
+Revises: 0013
 """
 
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
