@@ -182,6 +182,44 @@ contract ReceivablesConfirmationTest is LedgerTest {
 
     /* REPLACE */
 
+    /// Signatures are read where the call says; that must be within it, to the last byte.
+    function test_Confirm_SignaturesThatLieOutside_Revert() public {
+        Terms memory terms = _terms();
+        bytes memory call = abi.encodeCall(receivables.issueAndConfirm, (terms, _confirmation(terms)));
+        uint256 confirmationAt = 4 + 16 * 32;
+        // Where the signature and the second one are said to be: beyond the end, and as far as there are numbers.
+        for (uint256 i = 4; i < 6; ++i) {
+            _expectNoWords(_with(call, confirmationAt + 32 * i, call.length - confirmationAt));
+            _expectNoWords(_with(call, confirmationAt + 32 * i, type(uint256).max - confirmationAt));
+            _expectNoWords(_with(call, confirmationAt + 32 * i, 1 << 64));
+        }
+        // How long the second one is, which is the last word.
+        _expectNoWords(_with(call, call.length - 32, 1));
+        _expectNoWords(_with(call, call.length - 32, type(uint256).max));
+        bytes memory cut = new bytes(call.length - 1);
+        for (uint256 i = 0; i < cut.length; ++i) {
+            cut[i] = call[i];
+        }
+        _expectNoWords(cut);
+        vm.prank(supplier.signer);
+        (bool done,) = address(receivables).call(call);
+        assertTrue(done, "as it was");
+    }
+
+    function _with(bytes memory call, uint256 place, uint256 value) private pure returns (bytes memory bent) {
+        bent = abi.encodePacked(call);
+        assembly ("memory-safe") {
+            mstore(add(add(bent, 0x20), place), value)
+        }
+    }
+
+    function _expectNoWords(bytes memory call) private {
+        vm.prank(supplier.signer);
+        (bool done, bytes memory answer) = address(receivables).call(call);
+        assertFalse(done, "it reads outside the call");
+        assertEq(answer.length, 0, "it refuses without a word, as the compiler would");
+    }
+
     function test_Replace_ByOtherParties_Reverts() public {
         Terms memory old = _terms();
         bytes32 replaced = _issueAndConfirm(old);

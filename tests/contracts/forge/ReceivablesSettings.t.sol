@@ -6,6 +6,7 @@ import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEven
 import {TestCurrency} from "../../../contracts/mocks/TestCurrency.sol";
 import {Sides} from "../../../contracts/types/Account.sol";
 import {Currency, OperatorState, Parcel} from "../../../contracts/types/Receivable.sol";
+import {Settlement} from "../../../contracts/types/Settlement.sol";
 import {Terms} from "../../../contracts/types/Terms.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {vm} from "./Vm.sol";
@@ -174,16 +175,12 @@ contract ReceivablesSettingsTest is LedgerTest {
             sides.currency = receivables.receivable(ids[i]).currency;
             _expectNotOperator(operators[0], sides, ids[i]);
             _expectNotOperator(operators[2], sides, ids[i]);
-            vm.prank(operators[1]);
-            receivables.sell(sides, false, _parcel(ids[i]));
-            assertEq(_units(bank, ids[i]), 10, "sold");
+            _assertSells(operators[1], sides, ids[i], i == 0 ? address(euro) : address(dollar));
         }
         Sides memory last = _sides(supplier, bank);
         last.currency = receivables.receivable(third).currency;
         _expectNotOperator(operators[0], last, third);
-        vm.prank(operators[1]);
-        receivables.sell(last, false, _parcel(third));
-        assertEq(_units(bank, third), 10, "sold in what was admitted later");
+        _assertSells(operators[1], last, third, address(pound));
     }
 
     function test_SetOperator_NoMoreThanSixteenAreActive() public {
@@ -201,6 +198,14 @@ contract ReceivablesSettingsTest is LedgerTest {
     function _parcel(bytes32 id) private pure returns (Parcel[] memory parcels) {
         parcels = new Parcel[](1);
         parcels[0] = Parcel(id, 10, 10);
+    }
+
+    /// What a sale answers is what its operator holds the offer's token to.
+    function _assertSells(address operator, Sides memory sides, bytes32 id, address token) private {
+        vm.prank(operator);
+        (, Settlement currency,) = receivables.sell(sides, false, _parcel(id));
+        assertEq(_units(bank, id), 10, "sold");
+        assertTrue(currency.isOpenIn(token), "in its currency");
     }
 
     function _expectNotOperator(address operator, Sides memory sides, bytes32 id) private {

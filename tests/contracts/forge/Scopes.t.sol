@@ -79,6 +79,46 @@ contract ScopesTest is SaleTest {
         _expectOnly(owner, scope, amount, address(financing), data);
     }
 
+    /// From its first second to the one before its last, for what asks for one side, for both of a claim and of a sale.
+    function test_AKey_IsGoodForItsTimeAlone() public {
+        uint40 now_ = uint40(block.timestamp);
+        (uint40 from, uint40 until) = (now_ + 1 hours, now_ + 2 hours);
+        vm.prank(supplier.signer);
+        participants.grantKey(
+            supplier.account,
+            bytes32(uint256(uint160(_clerk.signer))),
+            SCOPE_ALL,
+            0,
+            from,
+            until,
+            UNLIMITED,
+            UNLIMITED
+        );
+        Offer memory offer = _offer(_id);
+        Terms memory terms = _terms();
+        address[3] memory targets = [address(receivables), address(receivables), address(financing)];
+        bytes[3] memory calls = [
+            abi.encodeCall(receivables.closeOutside, (_id, supplier.account, 1, "cash")),
+            abi.encodeCall(receivables.issueAndConfirm, (terms, _confirmation(terms))),
+            abi.encodeCall(financing.accept, (offer, 0, _signed(bank, offer)))
+        ];
+        for (uint256 i = 0; i < 3; ++i) {
+            uint256 clean = vm.snapshotState();
+            vm.warp(from - 1);
+            _expectRefusal(targets[i], calls[i], IParticipants.NotAuthorised.selector);
+            vm.warp(until);
+            _expectRefusal(targets[i], calls[i], IParticipants.NotAuthorised.selector);
+            for (uint256 j = 0; j < 2; ++j) {
+                vm.warp(j == 0 ? from : until - 1);
+                vm.prank(_clerk.signer);
+                (bool done,) = targets[i].call(calls[i]);
+                assertTrue(done, "within its time");
+                vm.revertToState(clean);
+                clean = vm.snapshotState();
+            }
+        }
+    }
+
     /* ISSUE, CONFIRM */
 
     function test_Issue_Cancel() public {
