@@ -220,6 +220,35 @@ contract ReceivablesConfirmationTest is LedgerTest {
         assertEq(answer.length, 0, "it refuses without a word, as the compiler would");
     }
 
+    /// One promise, one id: the lowest and the highest bit outside each member's type are refused, by issue and by both.
+    function test_Issue_MembersOutOfRange_Revert() public {
+        Terms memory terms = _terms();
+        uint8[10] memory words = [0, 1, 2, 4, 5, 6, 7, 8, 9, 10];
+        uint8[10] memory bits = [160, 160, 160, 64, 40, 16, 24, 1, 1, 32];
+        bytes[2] memory calls = [
+            abi.encodeCall(receivables.issue, (terms)),
+            abi.encodeCall(receivables.issueAndConfirm, (terms, _confirmation(terms)))
+        ];
+        for (uint256 i = 0; i < 2; ++i) {
+            for (uint256 j = 0; j < 10; ++j) {
+                _expectNoWords(_withBit(calls[i], words[j], bits[j]));
+                _expectNoWords(_withBit(calls[i], words[j], 255));
+            }
+            // The currency stands at the left.
+            _expectNoWords(_withBit(calls[i], 3, 231));
+            _expectNoWords(_withBit(calls[i], 3, 0));
+        }
+    }
+
+    function _withBit(bytes memory data, uint256 word, uint256 bit) private pure returns (bytes memory) {
+        uint256 place = 4 + 32 * word;
+        uint256 value;
+        assembly ("memory-safe") {
+            value := mload(add(add(data, 0x20), place))
+        }
+        return _with(data, place, value | (1 << bit));
+    }
+
     function test_Replace_ByOtherParties_Reverts() public {
         Terms memory old = _terms();
         bytes32 replaced = _issueAndConfirm(old);
