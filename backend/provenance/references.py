@@ -1,9 +1,9 @@
 """Events that stand behind an invoice: found by the numbers of the documents it refers to."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,20 +13,10 @@ from backend.provenance import keys, repository
 from backend.provenance.epcis.document import Event
 from backend.provenance.query.search import event_of
 from backend.provenance.tables import RecordedEvent
-from backend.verifier.identifiers import comparable, transaction_id
+from backend.verifier.references import transactions_meant
 from backend.verifier.vocabulary import BIZ_TRANSACTION_TYPE
 
 Reference: TypeAlias = Literal["po", "poc", "desadv", "recadv", "inv", "bol"]
-
-_ISSUER: Final[Mapping[str, Literal["seller", "buyer"]]] = {
-    "po": "buyer",
-    "poc": "seller",
-    "desadv": "seller",
-    "recadv": "buyer",
-    "inv": "seller",
-    "bol": "seller",
-}
-"""Who numbers a document of this type: only its GLN makes the number mean that document (CBV 2.0, 8.5.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +94,6 @@ async def _wanted(
     for kind, numbers in references.items():
         name = f"bizTransaction:{BIZ_TRANSACTION_TYPE.expand(kind)}"
         for number in numbers:
-            for identifier in _identifiers(number, glns[_ISSUER[kind]]):
-                wanted[(name, comparable(identifier))] = kind
+            for identifier in transactions_meant(kind, number, glns):
+                wanted[(name, identifier)] = kind
     return wanted
-
-
-def _identifiers(number: str, glns: Sequence[str]) -> list[str]:
-    if number.startswith(("urn:", "https://", "http://")):
-        return [number]
-    return [transaction_id(gln, number) for gln in glns]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
@@ -12,9 +12,10 @@ from urllib.parse import unquote
 from backend.verifier import epcis
 from backend.verifier.checks import document, record
 from backend.verifier.checks.record import Recorded
-from backend.verifier.evidence import Evidence
+from backend.verifier.evidence import Evidence, Party
 from backend.verifier.identifiers import DOMAIN
 from backend.verifier.policy import Policy
+from backend.verifier.references import transactions_meant
 from backend.verifier.result import Ends, Finding, Word, cannot_tell, check, failed, not_applicable, passed
 
 GROUP = "goods"
@@ -44,21 +45,27 @@ Goods: TypeAlias = tuple[str, str | None]
 """A class of goods, and the unit it is counted in (None for pieces)."""
 
 
-def number_of(transaction: str) -> str:
-    """The document number in a business transaction id, `urn:epcglobal:cbv:bt:<gln>:<number>` or the like."""
-    return unquote(transaction.rsplit(":", 1)[-1].rsplit("/", 1)[-1])
+def _meant(evidence: Evidence, kinds: tuple[str, ...], term: str) -> set[tuple[str, str]]:
+    """(type, id) of the documents that the invoice may mean by the number in this term.
+
+    By the same rule as on the server: with the GLNs of the party that numbers such documents.
+    """
+    number = document.field_of(evidence, term)
+    if number is None:
+        return set()
+    said = evidence.statements
+    glns = {"seller": _glns(said.supplier), "buyer": _glns(said.debtor)}
+    return {(kind, each) for kind in kinds for each in transactions_meant(kind, number, glns)}
 
 
-def _about(found: Iterable[Recorded], kinds: tuple[str, ...], number: str | None) -> list[Recorded]:
-    """Events that name the document, of one of the kinds, with this number."""
-    return [
-        recorded
-        for recorded in found
-        if any(
-            kind in kinds and number is not None and number_of(value) == number
-            for kind, value in recorded.view.transactions
-        )
-    ]
+def _glns(party: Party | None) -> list[str]:
+    named = party.identifiers if party is not None else ()
+    return [each.removeprefix("gln:") for each in named if each.startswith("gln:")]
+
+
+def _about(found: Iterable[Recorded], meant: set[tuple[str, str]]) -> list[Recorded]:
+    """Events that name one of the documents."""
+    return [recorded for recorded in found if recorded.view.transactions & meant]
 
 
 @dataclass(frozen=True)
@@ -74,11 +81,11 @@ class Story:
 @lru_cache(maxsize=4)
 def story_of(evidence: Evidence) -> Story:
     found = record.events(evidence)
-    ordered = _about(found, ORDERS, document.field_of(evidence, document.ORDER))
-    despatched = _about(found, DESPATCHES, document.field_of(evidence, document.DESPATCH))
-    receipt = _about(found, RECEIPTS, document.field_of(evidence, document.RECEIPT))
+    ordered = _about(found, _meant(evidence, ORDERS, document.ORDER))
+    despatched = _about(found, _meant(evidence, DESPATCHES, document.DESPATCH))
+    receipt = _about(found, _meant(evidence, RECEIPTS, document.RECEIPT))
     tied = {id(each) for each in (*ordered, *despatched, *receipt)}
-    tied |= {id(each) for each in _about(found, INVOICES, document.field_of(evidence, document.NUMBER))}
+    tied |= {id(each) for each in _about(found, _meant(evidence, INVOICES, document.NUMBER))}
     if not tied:
         raise Ends(cannot_tell("verify.goods.untied", "/fields", "/log/events"))
     received = [each for each in found if id(each) in tied and each.view.step in RECEIVED]
@@ -192,23 +199,23 @@ def quantities(evidence: Evidence, policy: Policy) -> Finding:
             )
     if policy.title_at_shipment:
         return passed("verify.quantities.shipped", "/log/events", items=len(billed)).by(Word.RECORDER)
-    return passed("verify.quantities.enough", "/log/events", items=len(billed)).by(Word.DEBTOR)
+    finding = passed("verify.quantities.enough", "/log/events", items=len(billed))
+    unaided = delivered(evidence, policy, packed_by=evidence.terms.debtor)
+    if any(unaided[goods] < arrived[goods] for goods in billed):
+        return finding.by(Word.DEBTOR, Word.RECORDER)  # what was in the units it took is the packers' word
+    return finding.by(Word.DEBTOR)
 
 
 @check("not-behind-others", GROUP, goods=True)
 def not_behind_others(evidence: Evidence, _policy: Policy) -> Finding:
     """The same delivery does not stand behind other invoices beyond its quantity."""
-    own = document.field_of(evidence, document.NUMBER)
-    if own is None:
+    if document.field_of(evidence, document.NUMBER) is None:
         return cannot_tell("verify.document.hidden", "/fields", fields=document.NUMBER)
-    others = {
-        number_of(value)
-        for recorded in story_of(evidence).all
-        for kind, value in recorded.view.transactions
-        if kind in INVOICES
-    } - {own}
+    named = {each for recorded in story_of(evidence).all for each in recorded.view.transactions}
+    others = {each for each in named if each[0] in INVOICES} - _meant(evidence, INVOICES, document.NUMBER)
     if others:
-        return failed("verify.behind.others", "/log/events", numbers=", ".join(sorted(others)))
+        numbers = sorted(unquote(value.rpartition(":")[2]) for _, value in others)
+        return failed("verify.behind.others", "/log/events", numbers=", ".join(numbers))
     return cannot_tell("verify.behind.unknown", "/log/events").claimed(Word.OPERATOR)
 
 
@@ -254,25 +261,37 @@ def share_received(evidence: Evidence, policy: Policy) -> Fraction:
 
 
 def _signed_for(evidence: Evidence, policy: Policy) -> list[Recorded]:
-    """The events that count as delivery: the debtor's receipts, or what a carrier took over."""
+    """The events that count as delivery: the debtor's receipts, or what a carrier took over.
+
+    One that its recorder brought twice, under two keys, counts once.
+    """
     story = story_of(evidence)
-    if not policy.title_at_shipment:
-        return [each for each in story.received if each.by(evidence.terms.debtor)]
-    return [
-        each
-        for each in story.all
-        if each.view.step in SHIPPED and each.signed and each.leaf.recorder != evidence.terms.supplier
-    ]
+    if policy.title_at_shipment:
+        found = [each for each in story.all if each.view.step in SHIPPED and _is_another(evidence, each)]
+    else:
+        found = [each for each in story.received if each.by(evidence.terms.debtor)]
+    return list({(each.leaf.recorder, replace(each.view, event_id=None)): each for each in found}.values())
 
 
-def delivered(evidence: Evidence, policy: Policy) -> Counter[Goods]:
+def _is_another(evidence: Evidence, recorded: Recorded) -> bool:
+    """Whether it is the signed word of somebody else than the seller, be it under another account of its own.
+
+    That the hand behind another key is another's cannot be proved; that the same key acts for the seller can.
+    """
+    supplier = evidence.terms.supplier
+    if not recorded.signed or recorded.leaf.recorder == supplier:
+        return False
+    return not any(grant.scopes for grant in evidence.ledger.grants(supplier, recorded.leaf.key_id))
+
+
+def delivered(evidence: Evidence, policy: Policy, *, packed_by: bytes | None = None) -> Counter[Goods]:
     """Amounts by class and unit that were signed for.
 
     Arriving, receiving and accepting the same goods is one delivery, so the steps are not added up; within a
     step an item counts once, however often it is named. A logistic unit stands for what a packing event says
-    is in it.
+    is in it: one of somebody who had the goods in hand, or of `packed_by` alone.
     """
-    packed = _packed(evidence)
+    packed = _packed(evidence, packed_by)
     steps: dict[str, Counter[Goods]] = {}
     seen: dict[str, set[str]] = {}
     for each in _signed_for(evidence, policy):
@@ -306,12 +325,23 @@ def _add_event(
             _add(total, epcis.Quantity(epcis.item_class(item), Decimal(1), None))
 
 
-def _packed(evidence: Evidence) -> Mapping[str, list[epcis.EventView]]:
-    """Packing events by the logistic unit that was packed."""
+def _packed(evidence: Evidence, by: bytes | None) -> Mapping[str, list[epcis.EventView]]:
+    """Packing events that count, by the logistic unit that was packed.
+
+    A signed one of the seller, the debtor, or whoever had signed before for having made, shipped or received
+    what it packed; anybody else's is a claim about goods it never had. With `by`, that account's only.
+    """
     found: dict[str, list[epcis.EventView]] = {}
-    for each in record.events(evidence):
-        if each.view.kind == "AggregationEvent" and each.view.action == "ADD" and each.view.parent:
-            found.setdefault(each.view.parent, []).append(each.view)
+    held: dict[bytes, set[str]] = {}
+    for each in sorted(record.events(evidence), key=lambda one: one.leaf.sequence):
+        view, who = each.view, each.leaf.recorder
+        packs = view.kind == "AggregationEvent" and view.action == "ADD" and view.parent
+        party = who in {evidence.terms.supplier, evidence.terms.debtor}
+        if packs and view.parent and each.signed and by in {None, who}:
+            if party or _names(each) - {view.parent} & held.get(who, set()):
+                found.setdefault(view.parent, []).append(view)
+        elif each.signed and view.step in MADE | SHIPPED | RECEIVED:
+            held.setdefault(who, set()).update(_names(each))
     return found
 
 

@@ -51,7 +51,7 @@ RESTS_ON_IT = {
     "confirmation": frozenset({"signature", "signer", "debtor-key"}),
     "holder": frozenset({"holder", "free", "pending"}),
     "log": _RECORD | _GOODS,
-    "statements": CLAIMS,
+    "statements": CLAIMS | _GOODS,  # whose GLNs the documents are numbered under
 }
 
 # Where something was removed or emptied a check may fail only for these reasons: the chain, or what is still

@@ -46,6 +46,9 @@ def test_without_a_block_that_the_reader_trusts(healthy, trusted):
     assert result.outcome == ("cannot-tell" if trusted is None else "fail")
 
 
+# Checks that need to know which events are about the invoice, and so whose numbers its documents have.
+TIED = ("ordered", "held", "shipped", "received", "match", "quantities", "custody")
+
 # What is wrong, and what the checks make of it: a function that changes the world before it is built.
 SERIAL = "urn:epc:id:sgtin:4012345.067890.S1"
 
@@ -268,13 +271,10 @@ WRONG = {
     ),
     "nobody says anything": (
         lambda m: setattr(m, "statements", evidence.Statements()),
-        {
-            "supplier-screened": "cannot-tell",
-            "debtor-screened": "cannot-tell",
-            "invoice-valid": "cannot-tell",
-            "registry": "cannot-tell",
-            "conduct": "cannot-tell",
-        },
+        dict.fromkeys(
+            ("supplier-screened", "debtor-screened", "invoice-valid", "registry", "conduct", *TIED),
+            "cannot-tell",
+        ),
     ),
     "registry entry": (
         lambda m: setattr(
@@ -321,11 +321,77 @@ WRONG = {
         lambda m: (m.captures.pop(1), setattr(m, "policy", replace(m.policy, title_at_shipment=True))),
         {"received": "not-applicable", "quantities": "fail"},
     ),
+    "title at shipment, and the seller's key signs for another account of its own": (
+        lambda m: (
+            _recapture(m, 1, w.CARRIER, "supplier"),
+            m.grant(w.CARRIER, "supplier"),
+            setattr(m, "policy", replace(m.policy, title_at_shipment=True)),
+        ),
+        {"received": "not-applicable", "quantities": "fail"},
+    ),
+    "a receipt brought twice, under two keys": (
+        lambda m: (
+            m.grant(w.DEBTOR, "second"),
+            m.captures.append((*m.captures[2][:2], "second", *m.captures[2][3:])),
+            m.fields.update({"BG-25/0/BT-129": Number("80")}),
+        ),
+        {"quantities": "fail"},
+    ),
+    "packed by the seller": (lambda m: _pack(m, w.SUPPLIER, "supplier"), {}),
+    "packed by a carrier that had taken the goods": (lambda m: _pack(m, w.CARRIER, "carrier"), {}),
+    "packed by somebody who never had the goods": (
+        lambda m: (m.grant(w.BANK, "bank"), _pack(m, w.BANK, "bank")),
+        {"quantities": "fail"},
+    ),
+    "packed by nobody's signed word": (
+        lambda m: _pack(m, w.SUPPLIER, None),
+        {"events-signed": "cannot-tell", "quantities": "fail"},
+    ),
+    "documents numbered by somebody else": (
+        lambda m: setattr(
+            m,
+            "statements",
+            replace(
+                m.statements, supplier=replace(m.statements.supplier, identifiers=("gln:4098765000010",))
+            ),
+        ),
+        {"match": "cannot-tell"},
+    ),
+    "nobody says who numbers documents": (
+        lambda m: setattr(m, "statements", replace(m.statements, supplier=None, debtor=None)),
+        dict.fromkeys(("supplier-screened", "debtor-screened", *TIED), "cannot-tell"),
+    ),
+    "another invoice with the same number, of another seller": (
+        lambda m: m.record(
+            [
+                w.event("inspecting", day=5)
+                | {
+                    "bizTransactionList": [
+                        {"type": "inv", "bizTransaction": "urn:epcglobal:cbv:bt:4099999000004:R-2031"},
+                        {"type": "desadv", "bizTransaction": "urn:epcglobal:cbv:bt:4012345000009:DA-12"},
+                    ]
+                }
+            ],
+            w.CARRIER,
+            "carrier",
+        ),
+        {"not-behind-others": "fail"},
+    ),
     "services": (
         lambda m: setattr(m, "policy", replace(m.policy, services=True)),
         {check.name: "not-applicable" for check in checks.ALL if check.goods and check.name != "cold-chain"},
     ),
 }
+
+
+def _pack(made, account, who):
+    """The goods go into a pallet, and the debtor signs for the pallet alone."""
+    packed = w.event(
+        "packing", "AggregationEvent", day=2, action="ADD", parentID=w.SSCC, childQuantityList=w.CLASS
+    )
+    receipt = w.event("receiving", transactions=(*w.REFERENCES, ("recadv", "RA-5")), day=4, epcList=[w.SSCC])
+    made.captures[2] = _capture([packed], account, who)
+    made.record([receipt], w.DEBTOR, "debtor", w.ANCHORED - 3600)
 
 
 def _capture(events, account, who, at=w.ANCHORED - 7200):

@@ -139,6 +139,10 @@ class World:
         self.captures.append((body, account, who, at, len(events)))
 
 
+GLNS = ("4012345000009", "4098765000010")
+BUYERS = ("po", "recadv")
+
+
 def event(step, kind="ObjectEvent", *, transactions=(), day=1, **members):
     return {
         "type": kind,
@@ -148,7 +152,7 @@ def event(step, kind="ObjectEvent", *, transactions=(), day=1, **members):
         "action": "OBSERVE",
         "bizStep": step,
         "bizTransactionList": [
-            {"type": kind_, "bizTransaction": f"urn:epcglobal:cbv:bt:4012345000009:{number}"}
+            {"type": kind_, "bizTransaction": f"urn:epcglobal:cbv:bt:{GLNS[kind_ in BUYERS]}:{number}"}
             for kind_, number in transactions
         ],
         **members,
@@ -206,8 +210,8 @@ def world():
         ANCHORED - 3600,
     )
     made.statements = evidence.Statements(
-        supplier=evidence.Party("Muster Fastening Ltd", ("DE123456789",), NOW - 5 * DAY),
-        debtor=evidence.Party("Beispiel Wind GmbH", ("DE987654321",), NOW - 5 * DAY),
+        supplier=evidence.Party("Muster Fastening Ltd", ("DE123456789", f"gln:{GLNS[0]}"), NOW - 5 * DAY),
+        debtor=evidence.Party("Beispiel Wind GmbH", ("DE987654321", f"gln:{GLNS[1]}"), NOW - 5 * DAY),
         invoice_verdict="valid",
         invoice_rules="EN 16931 1.3.16",
         due_date_source="stated",
