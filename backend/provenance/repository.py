@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit import bulk
@@ -39,18 +39,6 @@ def under_keys(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     )
 
 
-_UNDER: Final = (
-    select(EventKey.sequence)
-    .where(
-        EventKey.ledger_id == bindparam("ledger_id"),
-        EventKey.name.in_(bindparam("names", expanding=True)),
-        EventKey.value.in_(bindparam("values", expanding=True)),
-    )
-    .distinct()
-    .limit(bindparam("most"))
-)
-
-
 async def sequences_under(
     session: AsyncSession, ledger_id: UUID, names: Sequence[str], values: Sequence[str], most: int
 ) -> Sequence[int] | None:
@@ -58,8 +46,12 @@ async def sequences_under(
 
     Asked first and by itself: a planner without fresh statistics walks all events to answer both at once.
     """
-    given = {"ledger_id": ledger_id, "names": list(names), "values": list(values), "most": most + 1}
-    found = (await session.scalars(_UNDER, given)).all()
+    statement = select(EventKey.sequence).where(
+        EventKey.ledger_id == ledger_id,
+        EventKey.name.in_(names),
+        bulk.among(session, EventKey.value, values),
+    )
+    found = (await session.scalars(statement.distinct().limit(most + 1))).all()
     return None if len(found) > most else found
 
 

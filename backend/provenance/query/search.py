@@ -11,16 +11,16 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit.access import Caller
+from backend.kit.canonical import reread
 from backend.kit.problems import InvalidCursor
 from backend.provenance.epcis.document import Event
-from backend.provenance.epcis.values import loads
 from backend.provenance.grants import readable, readable_of_few
 from backend.provenance.problems import QueryTooComplex
 from backend.provenance.query.language import KeyTest, Query
 from backend.provenance.query.predicate import passes, place_in_order
 from backend.provenance.repository import sequences_under, under_keys
 from backend.provenance.tables import EventKey, RecordedEvent
-from backend.verifier.names import namespaces_of
+from backend.verifier.names import namespaces_in
 
 MOST_LOOKED_AT: Final = 5000
 """Events read for one page. A page may so come short; its next-page token goes on from where it ended."""
@@ -43,11 +43,13 @@ class Found:
 
 def event_of(row: RecordedEvent) -> Event:
     """A stored event as it was read. Only for rows that still have their body."""
-    body = loads(row.body or "{}")
-    namespaces = namespaces_of(row.context)
-    if "@context" in body:
-        namespaces |= namespaces_of(body["@context"])
-    return Event(body, namespaces, "")
+    return event_from(row.body or "{}", row.context)
+
+
+def event_from(text: str, context: list[Any]) -> Event:
+    """An event as it was read, from its text and its document's context."""
+    body: Any = reread(text)
+    return Event(body, namespaces_in(body, context), "")
 
 
 async def search(

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 from backend.provenance.epcis.document import Event
@@ -31,8 +32,7 @@ EVERYTHING = "*"
 """Stands for all that a container holds, where an event empties it without saying of what."""
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
+class Portion(NamedTuple):
     """So much of an item. No amount where the event states none; no unit for pieces."""
 
     item: str
@@ -40,8 +40,7 @@ class Portion:
     unit: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(NamedTuple):
     """One event's link between two items, and what of the first it took."""
 
     source: str
@@ -61,10 +60,17 @@ class Placed:
     event: Event
     recorder: UUID | None = None
     """The party whose word it is."""
+    _stated: dict[str, list[Portion]] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def body(self) -> Object:
         return self.event.body
+
+    def portions(self, epcs: str) -> list[Portion]:
+        """`portions` of its event, made once: a trace asks for them at every level that names one of them."""
+        if epcs not in self._stated:
+            self._stated[epcs] = portions(self.event, epcs)
+        return self._stated[epcs]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,23 +116,44 @@ def portions(event: Event, epcs: str) -> list[Portion]:
     return found
 
 
-def draw(events: Iterable[Placed]) -> Iterator[Edge]:
-    """The edges that events draw; those of one transformationID are one transformation."""
-    joined: dict[str, list[Placed]] = {}
+def draw(events: Iterable[Placed], drawn: dict[int, list[Edge]]) -> Iterator[Edge]:
+    """The edges that events draw; those of one transformationID by one recorder are one transformation.
+
+    Of an event that stands for itself they are kept in `drawn`, by its place.
+    """
+    joined: dict[tuple[UUID | None, str], list[Placed]] = {}
     for placed in events:
         name = placed.body.get("transformationID")
         if placed.event.kind == "TransformationEvent" and name is not None:
-            joined.setdefault(name, []).append(placed)
-        else:
-            yield from _edges_of(placed)
+            joined.setdefault(transformation(placed), []).append(placed)
+            continue
+        if placed.sequence not in drawn:
+            drawn[placed.sequence] = list(_edges_of(placed))
+        yield from drawn[placed.sequence]
     for group in joined.values():
-        inputs = [part for placed in group for part in portions(placed.event, "inputEPCList")]
+        inputs = [part for placed in group for part in placed.portions("inputEPCList")]
         for placed in group:
-            yield from _transformed(placed, inputs, portions(placed.event, "outputEPCList"))
+            yield from _transformed(placed, inputs, placed.portions("outputEPCList"))
+
+
+def transformation(placed: Placed) -> tuple[UUID | None, str]:
+    """What an event's quantities are one with: its transformation as its recorder names it, or itself alone.
+
+    A stranger who uses the name of somebody's transformation adds nothing to it.
+    """
+    name = placed.body.get("transformationID")
+    if name is None:
+        return None, f"event {placed.sequence}"
+    return placed.recorder, comparable(name, placed.event.namespaces)
+
+
+def _time(placed: Placed) -> str:
+    written: str = placed.body["eventTime"]
+    return utc_milliseconds(written) or written
 
 
 def _transformed(placed: Placed, inputs: Iterable[Portion], outputs: Sequence[Portion]) -> Iterator[Edge]:
-    time = utc_milliseconds(placed.body["eventTime"]) or placed.body["eventTime"]
+    time = _time(placed)
     for source in inputs:
         for target in outputs:
             yield Edge(source.item, target.item, EdgeKind.TRANSFORMED, placed.sequence, time, source)
@@ -134,14 +161,13 @@ def _transformed(placed: Placed, inputs: Iterable[Portion], outputs: Sequence[Po
 
 def _edges_of(placed: Placed) -> Iterator[Edge]:
     event, body = placed.event, placed.body
-    time = utc_milliseconds(body["eventTime"]) or body["eventTime"]
     if event.kind == "TransformationEvent":
-        yield from _transformed(placed, portions(event, "inputEPCList"), portions(event, "outputEPCList"))
+        yield from _transformed(placed, placed.portions("inputEPCList"), placed.portions("outputEPCList"))
     elif event.kind in {"AggregationEvent", "AssociationEvent"} and "parentID" in body:
-        parent = comparable(body["parentID"], event.namespaces)
+        parent, time = comparable(body["parentID"], event.namespaces), _time(placed)
         packed = event.kind == "AggregationEvent"
         leaves = body["action"] == "DELETE"
-        children = portions(event, "childEPCs")
+        children = placed.portions("childEPCs")
         if leaves and not children:
             children = [Portion(EVERYTHING, None, None)]
         for child in children:
@@ -236,17 +262,18 @@ def _loops(onward: Mapping[str, set[str]]) -> Iterator[tuple[str, ...]]:
 
 def balances(events: Sequence[Placed]) -> list[Balance]:
     """The mass balance of each transformation; several events of one transformationID count together."""
-    groups: dict[str, list[Placed]] = {}
+    groups: dict[tuple[UUID | None, str], list[Placed]] = {}
     for placed in events:
         if placed.event.kind == "TransformationEvent" and "errorDeclaration" not in placed.body:
-            name = placed.body.get("transformationID") or f"event {placed.sequence}"
-            groups.setdefault(name, []).append(placed)
-    return [_balance(name, group) for name, group in groups.items()]
+            groups.setdefault(transformation(placed), []).append(placed)
+    return [
+        _balance(group[0].body.get("transformationID", name), group) for (_, name), group in groups.items()
+    ]
 
 
 def _balance(name: str, group: Sequence[Placed]) -> Balance:
-    inputs = tuple(part for placed in group for part in portions(placed.event, "inputEPCList"))
-    outputs = tuple(part for placed in group for part in portions(placed.event, "outputEPCList"))
+    inputs = tuple(part for placed in group for part in placed.portions("inputEPCList"))
+    outputs = tuple(part for placed in group for part in placed.portions("outputEPCList"))
     unit = next((part.unit for part in (*inputs, *outputs) if part.unit), None)
     put_in, came_out = total(inputs, unit), total(outputs, unit)
     sequences = tuple(placed.sequence for placed in group)

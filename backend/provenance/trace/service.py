@@ -4,24 +4,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from backend.kit import bulk
 from backend.kit.access import Caller
 from backend.provenance.grants import readable
 from backend.provenance.keys import CLASS_NAMES, EPC_NAMES, keys_of
 from backend.provenance.problems import QueryTooComplex
-from backend.provenance.query.search import event_of
+from backend.provenance.query.search import event_from
 from backend.provenance.repository import has_key, sequences_under
 from backend.provenance.tables import RecordedEvent
-from backend.provenance.trace.model import EVERYTHING, Edge, EdgeKind, Graph, Placed, draw, effective
+from backend.provenance.trace.model import (
+    EVERYTHING,
+    Edge,
+    EdgeKind,
+    Graph,
+    Placed,
+    draw,
+    effective,
+    transformation,
+)
 from backend.verifier.identifiers import comparable
 
 Direction: TypeAlias = Literal["back", "forward"]
 MOST_ITEMS: Final = 5000
 """Items a trace goes through at most."""
 
-_IN_LIST: Final = 400
+_IN_LIST: Final = 2000
 _MOST_EVENTS: Final = 50_000
 _LINKING: Final = ("TransformationEvent", "AggregationEvent", "AssociationEvent")
 
@@ -70,13 +80,14 @@ async def trace(
     seen: dict[int, Placed] = {}
     edges: dict[Edge, None] = {}
     frontier = [_Stay(start, *_EVER)]
+    drawn: dict[int, list[Edge]] = {}
+    may_read = await readable(session, caller)
     for distance in range(1, depth + 1):
         if not frontier:
             break
-        level = await _linking(session, caller, [stay.item for stay in frontier], seen)
-        drawn = list(draw(effective(level)))
+        level = await _linking(session, caller, may_read, [stay.item for stay in frontier], seen)
         reached: list[_Stay] = []
-        for edge, stay in _steps(drawn, frontier, direction):
+        for edge, stay in _steps(list(draw(effective(level), drawn)), frontier, direction):
             edges[edge] = None
             if stay.item in graph.items:
                 continue
@@ -138,53 +149,59 @@ _EXITS: Final = frozenset({EdgeKind.UNPACKED, EdgeKind.SEPARATED})
 
 
 async def _linking(
-    session: AsyncSession, caller: Caller, items: Sequence[str], seen: dict[int, Placed]
+    session: AsyncSession,
+    caller: Caller,
+    may_read: ColumnElement[bool],
+    items: Sequence[str],
+    seen: dict[int, Placed],
 ) -> list[Placed]:
     """The readable events that link any of the items to others, each transformation with all its events.
 
     Those in `seen` are not read again; what is read goes there.
     """
-    naming_items = await _under(session, caller, (*EPC_NAMES, *CLASS_NAMES), items, seen)
+    naming_items = await _under(session, caller, may_read, (*EPC_NAMES, *CLASS_NAMES), items, seen)
     linking = [placed for placed in naming_items if placed.event.kind in _LINKING]
-    names = {placed.body["transformationID"] for placed in linking if "transformationID" in placed.body}
+    names = {transformation(placed)[1] for placed in linking if "transformationID" in placed.body}
     if not names:
         return linking
-    joined = await _under(session, caller, ("transformationID",), sorted(map(comparable, names)), seen)
+    joined = await _under(session, caller, may_read, ("transformationID",), sorted(names), seen)
     together = {each.sequence: each for each in (*linking, *joined)}
     return [together[sequence] for sequence in sorted(together)]
 
 
 async def naming(session: AsyncSession, caller: Caller, items: Sequence[str]) -> list[Placed]:
     """The readable events that name any of the items, in the order of the log."""
-    return await _under(session, caller, (*EPC_NAMES, *CLASS_NAMES), items, {})
+    may_read = await readable(session, caller)
+    return await _under(session, caller, may_read, (*EPC_NAMES, *CLASS_NAMES), items, {})
 
 
 async def _under(
     session: AsyncSession,
     caller: Caller,
+    may_read: ColumnElement[bool],
     names: Sequence[str],
     values: Sequence[str],
     seen: dict[int, Placed],
 ) -> list[Placed]:
     found: set[int] = set()
-    may_read = await readable(session, caller)
     for start in range(0, len(values), _IN_LIST):
-        part = values[start : start + _IN_LIST]
-        places = await sequences_under(session, caller.ledger_id, names, part, _MOST_EVENTS)
+        asked = values[start : start + _IN_LIST]
+        places = await sequences_under(session, caller.ledger_id, names, asked, _MOST_EVENTS)
         if places is None:  # how many there are that the caller may not read must not show
-            mine = select(RecordedEvent.sequence).where(may_read, has_key(names, part))
+            mine = select(RecordedEvent.sequence).where(may_read, has_key(names, asked))
             places = (await session.scalars(mine.limit(_MOST_EVENTS + 1))).all()
             if len(places) > _MOST_EVENTS:
                 raise QueryTooComplex(limit=_MOST_EVENTS)
         found.update(places)
         fresh = [place for place in places if place not in seen]
         for first in range(0, len(fresh), _IN_LIST):
-            statement = select(RecordedEvent).where(
-                may_read, RecordedEvent.sequence.in_(fresh[first : first + _IN_LIST])
-            )
-            for row in await session.scalars(statement):
-                if row.body is not None:
-                    seen[row.sequence] = Placed(row.sequence, event_of(row), row.party_id)
+            part = fresh[first : first + _IN_LIST]
+            statement = select(
+                RecordedEvent.sequence, RecordedEvent.body, RecordedEvent.context, RecordedEvent.party_id
+            ).where(may_read, bulk.among_numbers(session, RecordedEvent.sequence, part))
+            for place, body, context, recorder in await session.execute(statement):
+                if body is not None:
+                    seen[place] = Placed(place, event_from(body, context), recorder)
     return [seen[sequence] for sequence in sorted(found & seen.keys())]
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import literal, select
 from sqlalchemy.exc import DBAPIError
 
 from backend.kit import bulk
@@ -52,3 +52,23 @@ async def test_a_row_that_is_there_already_undoes_all(database: Database, count:
 
     async with database.reading() as session:
         assert len((await session.scalars(select(AuditEntry))).all()) == 1
+
+
+@pytest.mark.parametrize("given", [[], [""], ["a"], ["", "a"], ["a", "b", "c"], ["", ""], ["x,y"]])
+async def test_one_of_several_texts_is_asked_for_as_one_parameter(
+    database: Database, given: list[str]
+) -> None:
+    async with database.reading() as session:
+        for text in ("", "a", "b", "x,y"):
+            found = await session.scalar(select(bulk.among(session, literal(text), given)))
+            assert bool(found) == (text in given)
+
+
+@pytest.mark.parametrize("given", [[], [7], [0, 2**62, 7]])
+async def test_one_of_several_numbers_is_asked_for_as_one_parameter(
+    database: Database, given: list[int]
+) -> None:
+    async with database.reading() as session:
+        for number in (0, 7, 2**62):
+            found = await session.scalar(select(bulk.among_numbers(session, literal(number), given)))
+            assert bool(found) == (number in given)

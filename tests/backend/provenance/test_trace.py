@@ -1,20 +1,15 @@
-"""Tracing: transformation, packing, re-used crates, cycles, balances, cold chain, recall, and deliveries."""
+"""Tracing: transformation, packing, re-used crates, cycles, balances, cold chain, recall."""
 
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import select
 
-from backend.kit.database import Database
-from backend.parties.repository import key_of
-from backend.provenance.references import events_for_references
-from backend.provenance.tables import RecordedEvent
-from backend.provenance.trace.deliveries import Line, available, moved
+from backend.kit.access import Role
+from backend.provenance.trace.api import RecallView, TraceView
 from backend.provenance.units import convert
-from backend.verifier.identifiers import transaction_id
-from backend.verifier.leaf import decode
-from tests.backend.provenance.conftest import BUYER_GLN, Recorder, address_of, grant
+from backend.verifier.identifiers import comparable
+from tests.backend.provenance.conftest import Recorder
 from tests.backend.provenance.epcis.samples import BOARD, PALLET, RECEIPT, document
 
 LOGS = "https://id.gs1.org/01/04012345000023/10/T9"
@@ -170,6 +165,35 @@ async def test_a_transformation_that_makes_something_of_nothing(seller: Recorder
     assert balances["event 3"]["excess"] is None
 
 
+async def test_a_stranger_adds_nothing_to_a_transformation_by_its_name(
+    seller: Recorder, buyer: Recorder, world: Any
+) -> None:
+    joined = {"transformationID": "urn:uuid:joined"}
+    auditor = await world.user(Role.AUDITOR)
+    await seller.capture(
+        document(
+            transformed(1, [quantity(LOGS, 10)], [], **joined),
+            transformed(2, [], [quantity(BOARD, 9)], **joined),
+        )
+    )
+    await buyer.capture(document(transformed(1, [CHAIR], [TABLE], **joined)))
+
+    answer = await auditor.get("/v1/trace", params={"item": BOARD})
+
+    found = TraceView.model_validate_json(answer.content)
+    assert found.items == {comparable(BOARD): 0, LOGS: 1}
+    (balance,) = found.balances
+    assert (balance.transformation, balance.sequences) == ("urn:uuid:joined", [0, 1])
+    assert (balance.put_in, balance.came_out, balance.excess) == ("10", "9", False)
+
+
+async def test_what_is_answered_has_the_form_it_is_said_to_have(mill: Recorder) -> None:
+    for path, view in (("", TraceView), ("/recall", RecallView)):
+        answer = await mill.user.get(f"/v1/trace{path}", params={"item": LOGS, "direction": "forward"})
+        found = view.model_validate_json(answer.content, strict=True)
+        assert found.model_dump(mode="json") == answer.json()
+
+
 async def test_an_event_declared_wrong_leads_nowhere(mill: Recorder) -> None:
     declaration = {"declarationTime": "2026-03-09T00:00:00Z", "reason": "did_not_occur"}
     event = transformed(2, [quantity(BOARD, 30)], [TABLE, CHAIR], errorDeclaration=declaration)
@@ -231,153 +255,6 @@ async def test_the_cold_chain_of_what_lies_on_a_pallet(
     assert [Decimal(each["value"]) for each in answer["breaches"]] == [Decimal(each) for each in breaches]
 
 
-ARTICLE = "https://id.gs1.org/01/04012345000016"
-LINE = Line("1", ARTICLE, Decimal(40), "KGM")
-
-
-def step(name: str, amount: Any, unit: str = "KGM", **more: Any) -> dict[str, Any]:
-    return {**RECEIPT, "bizStep": name, "epcList": [], "quantityList": [quantity(BOARD, amount, unit)]} | more
-
-
-async def compare(
-    database: Database, seller: Recorder, buyer: Recorder, world: Any, *lines: Line
-) -> list[Any]:
-    async with database.reading() as session:
-        linked = await events_for_references(
-            session,
-            world.ledger_id,
-            {"po": ["PO-7"]},
-            seller_party_id=seller.party_id,
-            buyer_party_id=buyer.party_id,
-        )
-    return moved(lines or (LINE,), linked, receivers={buyer.party_id})
-
-
-async def test_partial_deliveries_add_up(
-    seller: Recorder, buyer: Recorder, database: Database, world: Any
-) -> None:
-    await seller.capture(document(step("shipping", 15), step("shipping", 25000, "GRM")))
-    await buyer.capture(document(step("receiving", 15), step("receiving", 24.5)))
-
-    (line,) = await compare(database, seller, buyer, world)
-
-    assert (line.shipped, line.received, line.returned) == (Decimal(40), Decimal("39.5"), 0)
-    assert line.covers(Decimal(0)) is False
-    assert line.covers(Decimal("0.02")) is True
-
-
-async def test_what_the_seller_says_was_received_does_not_count(
-    seller: Recorder, buyer: Recorder, database: Database, world: Any
-) -> None:
-    await seller.capture(document(step("receiving", 40)))
-
-    (line,) = await compare(database, seller, buyer, world)
-
-    assert line.received == 0
-
-
-async def test_what_a_warehouse_received_counts_when_the_buyer_appointed_it(
-    seller: Recorder, buyer: Recorder, stranger: Recorder, database: Database, world: Any
-) -> None:
-    """Appointed on the chain: the buyer admitted the warehouse's key for its account, to record events."""
-    warehouse = Recorder(stranger.user, buyer.account, stranger.key, stranger.log)
-    before = await warehouse.capture(document(step("receiving", 40)))
-    assert before.json()["type"].endswith("capture-account-not-yours")
-
-    await grant(world, buyer.account, warehouse.key)
-    taken = await warehouse.capture(document(step("receiving", 40)))
-    assert taken.status_code == 202, taken.text
-    again = await buyer.user.client.post(
-        "/epcis/capture",
-        content=document(step("receiving", 40)),
-        headers=warehouse.headers(document(step("receiving", 40))) | {"Content-Type": "application/json"},
-    )
-
-    (line,) = await compare(database, seller, buyer, world)
-    async with database.reading() as session:
-        (event,) = (await session.scalars(select(RecordedEvent))).all()
-    assert (line.received, line.covers(Decimal(0))) == (Decimal(40), True)
-    assert event.party_id == buyer.party_id
-    assert decode(event.leaf).recorder.hex() == buyer.account[2:].lower()
-    assert decode(event.leaf).key_id.hex() == key_of(address_of(warehouse.key))[2:]
-    assert (again.json()["captured"], again.json()["duplicates"]) == (0, 1), "the same word, brought twice"
-    for reader in (buyer, warehouse):
-        found = (await reader.user.get("/epcis/events")).json()["epcisBody"]["queryResults"]
-        assert len(found["resultsBody"]["eventList"]) == 1
-
-
-async def test_returns_and_corrections_reduce_what_was_received(
-    seller: Recorder, buyer: Recorder, database: Database, world: Any
-) -> None:
-    mistaken = step("receiving", 30, eventID="urn:uuid:wrong")
-    declaration = {"declarationTime": "2026-03-09T00:00:00Z", "reason": "incorrect_data"}
-    await buyer.capture(
-        document(step("receiving", 40), mistaken, step("shipping", 5, disposition="returned"))
-    )
-    await buyer.capture(document({**mistaken, "errorDeclaration": declaration}))
-
-    (line,) = await compare(database, seller, buyer, world)
-
-    assert (line.received, line.returned) == (40, 5)
-    assert line.covers(Decimal(0)) is False
-
-
-async def test_only_whoever_recorded_an_event_declares_it_wrong(
-    seller: Recorder, buyer: Recorder, stranger: Recorder, database: Database, world: Any
-) -> None:
-    """The seller unmakes neither the buyer's return, nor a stranger the buyer's receipt."""
-    declaration = {"declarationTime": "2026-03-09T00:00:00Z", "reason": "incorrect_data"}
-    receipt = step("receiving", 40, eventID="urn:uuid:received")
-    back = step("receiving", 40, disposition="returned", eventID="urn:uuid:returned")
-    await buyer.capture(document(receipt, back))
-    await seller.capture(document(back | {"errorDeclaration": declaration}))
-    await stranger.capture(document(receipt | {"errorDeclaration": declaration}))
-
-    (line,) = await compare(database, seller, buyer, world)
-
-    assert (line.received, line.returned, line.covers(Decimal(0))) == (40, 40, False)
-
-
-async def test_one_delivery_is_not_several_because_it_is_told_of_several_times(
-    seller: Recorder, buyer: Recorder, stranger: Recorder, database: Database, world: Any
-) -> None:
-    for name in ("arriving", "receiving", "accepting"):
-        await buyer.capture(document(step(name, 40)))
-    await buyer.capture(document(step("receiving", 40)), signed=False)
-    await grant(world, buyer.account, stranger.key)
-    second_key = Recorder(buyer.user, buyer.account, stranger.key, buyer.log)
-    again = await second_key.capture(document(step("receiving", 40)))
-
-    (line,) = await compare(database, seller, buyer, world)
-
-    assert again.json()["captured"] == 1, "another key's word is another leaf"
-    assert line.received == 40
-
-
-async def test_a_quantity_in_another_kind_of_unit_cannot_be_told(
-    seller: Recorder, buyer: Recorder, database: Database, world: Any
-) -> None:
-    await buyer.capture(document(step("receiving", 40, "LTR")))
-
-    (line,) = await compare(database, seller, buyer, world)
-
-    assert line.received is None
-    assert line.covers(Decimal(0)) is None
-
-
-async def test_one_delivery_stands_behind_no_more_than_its_quantity(
-    seller: Recorder, buyer: Recorder, database: Database, world: Any
-) -> None:
-    await buyer.capture(document(step("receiving", 60)))
-    lines = Line("1", ARTICLE, Decimal(40), "KGM"), Line("2", ARTICLE, Decimal(20), "KGM")
-
-    found = await compare(database, seller, buyer, world, *lines)
-
-    assert [each.received for each in found] == [40, 20]
-    free = available(found, {ARTICLE: Decimal(30)})
-    assert [(share.available, share.enough) for share in free] == [(10, False), (20, True)]
-
-
 @pytest.mark.parametrize(
     ("amount", "unit", "wanted", "result"),
     [
@@ -394,7 +271,3 @@ async def test_one_delivery_stands_behind_no_more_than_its_quantity(
 def test_units(amount: str, unit: str | None, wanted: str | None, result: str | None) -> None:
     converted = convert(Decimal(amount), unit, wanted)
     assert converted == (None if result is None else Decimal(result))
-
-
-def test_the_samples_order_is_the_buyers() -> None:
-    assert RECEIPT["bizTransactionList"][0]["bizTransaction"] == transaction_id(BUYER_GLN, "PO-7")
