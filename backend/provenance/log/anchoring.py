@@ -184,8 +184,8 @@ async def prune(session: AsyncSession, ledger_id: UUID, *, moment: datetime | No
 
 
 async def _kept_from(session: AsyncSession, ledger_id: UUID, moment: datetime) -> int:
-    """The size of the oldest head whose map can still be read."""
-    head = await repository.newest_anchored(session, ledger_id, before=moment - KEPT)
+    """The size of the oldest head whose map can still be read. By our clock: the chain's may be another."""
+    head = await repository.newest_anchored(session, ledger_id, made_before=moment - KEPT)
     return head.size if head else 0
 
 

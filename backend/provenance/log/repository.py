@@ -280,12 +280,13 @@ async def anchored(session: AsyncSession, ledger_id: UUID, at_least: int = 0) ->
 
 
 async def newest_anchored(
-    session: AsyncSession, ledger_id: UUID, *, before: datetime | None = None
+    session: AsyncSession, ledger_id: UUID, *, made_before: datetime | None = None
 ) -> AnchoredHead | None:
-    """The newest head on the chain, or the newest of those that were there before a moment."""
+    """The newest head on the chain, or the newest of those that we made before a moment of our clock."""
     statement = select(AnchoredHead).where(AnchoredHead.ledger_id == ledger_id)
-    if before is not None:
-        statement = statement.where(AnchoredHead.anchored_at < before)
+    if made_before is not None:
+        ours = and_(LogHead.ledger_id == AnchoredHead.ledger_id, LogHead.size == AnchoredHead.size)
+        statement = statement.join(LogHead, ours).where(LogHead.made_at < made_before)
     return await session.scalar(statement.order_by(AnchoredHead.size.desc()).limit(1))
 
 

@@ -12,7 +12,7 @@ from backend.kit.database import Database
 from backend.provenance.epcis.values import loads
 from backend.provenance.log import service
 from backend.provenance.log.anchoring import KEPT, prune
-from backend.provenance.tables import AnchoredHead, LogState, MapEntry, MapNode, RecordedEvent
+from backend.provenance.tables import AnchoredHead, LogHead, LogState, MapEntry, MapNode, RecordedEvent
 from backend.verifier import logmap
 from backend.verifier.identifiers import comparable
 from backend.verifier.leaf import decode
@@ -97,8 +97,13 @@ async def test_old_maps_are_forgotten_and_the_newest_is_whole(
     assert await nodes() == whole
 
     async with database.transaction() as session:
-        long_ago = update(AnchoredHead).where(AnchoredHead.size == 8)
-        await session.execute(long_ago.values(anchored_at=now() - KEPT - timedelta(hours=1)))
+        moment = now() - KEPT - timedelta(hours=1)
+        await session.execute(update(AnchoredHead).values(anchored_at=moment))  # a chain whose clock is late
+        assert not await prune(session, ledger)
+    assert await nodes() == whole
+
+    async with database.transaction() as session:
+        await session.execute(update(LogHead).where(LogHead.size == 8).values(made_at=moment))
         assert not await prune(session, ledger)
     assert await nodes() < whole
     second, third = [await reachable(raw(head["mapRoot"])) for head in kept[1:]]
