@@ -31,6 +31,7 @@ import backend.provenance.grants_api
 import backend.provenance.log.api
 import backend.provenance.log.tlog
 import backend.provenance.query.api
+import backend.provenance.query.discovery_api
 import backend.provenance.query.streams
 import backend.provenance.trace.api
 import backend.receivables.api
@@ -88,6 +89,7 @@ ROUTERS: list[APIRouter] = [
     backend.provenance.api.router,
     backend.provenance.query.streams.router,
     backend.provenance.query.api.router,
+    backend.provenance.query.discovery_api.router,
     backend.provenance.trace.api.router,
     backend.provenance.grants_api.router,
     backend.parties.api.router,

@@ -78,15 +78,21 @@ class AnswerNotKept(Problem):
     status, code = 409, "answer-not-kept"
 
 
-def fingerprint(method: str, path: str, query: str, content_type: str, body: bytes) -> str:
-    """What makes two requests the same: everything but the headers that carry no meaning. Hex SHA-256."""
+def fingerprint(
+    method: str, path: str, query: str, content_type: str, body: bytes, headers: Sequence[str] = ()
+) -> str:
+    """What makes two requests the same: everything but the headers that carry no meaning. Hex SHA-256.
+
+    `headers` are the values of those that do.
+    """
     digest = hashlib.sha256()
     # Multipart bodies carry a random boundary; with it a repetition would look like another request.
     boundary = content_type.partition("boundary=")[2].strip('"')
     if boundary:
         body = body.replace(boundary.encode("latin-1"), b"")
         content_type = content_type.partition(";")[0]
-    for part in (method.encode(), path.encode(), query.encode(), content_type.encode(), body):
+    told = [header.encode() for header in headers if any(headers)]
+    for part in (method.encode(), path.encode(), query.encode(), content_type.encode(), body, *told):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 

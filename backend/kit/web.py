@@ -50,6 +50,16 @@ def shares_transaction(endpoint: Endpoint) -> Endpoint:
     return endpoint
 
 
+def told_by_headers(*names: str) -> Callable[[Endpoint], Endpoint]:
+    """Marks an endpoint whose headers of these names say what is asked: with others it is another request."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.told_by_headers = names  # type: ignore[attr-defined]
+        return endpoint
+
+    return mark
+
+
 def answers_with_secret(endpoint: Endpoint) -> Endpoint:
     """Marks an endpoint whose answer must not be kept for a repetition."""
     endpoint.answers_with_secret = True  # type: ignore[attr-defined]
@@ -98,6 +108,7 @@ class Deed:
             request.url.query,
             request.headers.get("content-type", ""),
             body,
+            [request.headers.get(name, "") for name in getattr(route.endpoint, "told_by_headers", ())],
         )  # fmt: skip
 
     def held(self) -> AbstractAsyncContextManager[None]:

@@ -25,17 +25,18 @@ from backend.kit.web import (
     key_optional,
     page,
     shares_transaction,
+    told_by_headers,
 )
 from backend.provenance import capture, repository
 from backend.provenance.appending import Appender
 from backend.provenance.capture import Captured
 from backend.provenance.config import LogConfig
 from backend.provenance.discovery import (
-    CAPTURE_LIMITS,
     VERSIONS,
     CurrentLog,
     ErrorBehaviour,
     Extensions,
+    WantedCbvFormat,
     WantedFormat,
     WantedMediaType,
     agreed_versions,
@@ -52,6 +53,7 @@ router = APIRouter(
 )
 
 _CAPTURED: Final = frozenset({"application/json", "application/ld+json", "application/xml", "text/xml"})
+_SIGNED_BY: Final = ("Tallystick-Account", "Tallystick-Signature", "Tallystick-Key")
 _LARGE: Final = 32 * 1024
 """Bytes of a document above which it is read beside the event loop."""
 
@@ -136,6 +138,7 @@ RecorderProof = Annotated[Proof | None, Depends(recorder_proof)]
 
 @router.post("/capture", status_code=202, openapi_extra=_body(_DOCUMENT))
 @key_optional
+@told_by_headers(*_SIGNED_BY, "GS1-Capture-Error-Behaviour")
 @shares_transaction
 async def post_capture(
     request: Request,
@@ -268,6 +271,7 @@ async def _job(session: Session, caller: Caller, capture_id: str) -> CaptureJob:
 
 @router.post("/events", status_code=201, openapi_extra=_body(_EVENT))
 @key_optional
+@told_by_headers(*_SIGNED_BY)
 @shares_transaction
 async def post_event(
     request: Request, deed: CurrentDeed, caller: CurrentCaller, log: CurrentLog, proof: RecorderProof
@@ -296,12 +300,15 @@ async def get_events(
     media_type: WantedMediaType,
     extensions: Extensions,
     epc_format: WantedFormat = "No_Preference",
+    cbv_format: WantedCbvFormat = "No_Preference",
 ) -> Response:
     """The events that answer a query (EPCIS 2.0's query language) and that the caller may read."""
     per_page, token, parameters = paging(request)
     query = read_query(parameters, extensions)
     found = await search(session, caller, query, per_page=per_page, token=token)
-    return events_response(request, found, media_type=media_type, epc_format=epc_format)
+    return events_response(
+        request, found, media_type=media_type, epc_format=epc_format, cbv_format=cbv_format
+    )
 
 
 def paging(request: Request) -> tuple[int, str | None, dict[str, Sequence[str]]]:
@@ -326,6 +333,7 @@ def events_response(
     *,
     media_type: Any,
     epc_format: Any,
+    cbv_format: Any,
     query_name: str = "SimpleEventQuery",
 ) -> Response:
     """A page of events as an EPCISQueryDocument, with a link to the next."""
@@ -334,7 +342,9 @@ def events_response(
         pairs = [(k, v) for k, v in request.query_params.multi_items() if k != "nextPageToken"]
         query = urlencode([*pairs, ("nextPageToken", found.next_token)])
         headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
-    content = query_document(found.rows, query_name=query_name, epc_format=epc_format, media_type=media_type)
+    content = query_document(
+        found.rows, query_name=query_name, epc_format=epc_format, cbv_format=cbv_format, media_type=media_type
+    )
     return Response(content, media_type=media_type, headers=headers)
 
 
@@ -346,6 +356,7 @@ async def get_event(
     caller: CurrentCaller,
     media_type: WantedMediaType,
     epc_format: WantedFormat = "No_Preference",
+    cbv_format: WantedCbvFormat = "No_Preference",
 ) -> Response:
     """One event; if it was declared wrong, the declaration, which repeats it. A link leads to its history."""
     if request.url.query.startswith("ver="):  # an RFC 6920 hash id whose query part was not escaped
@@ -357,16 +368,5 @@ async def get_event(
     if len(rows) > 1:
         query = urlencode({"EQ_eventID": event_id, "orderBy": "recordTime", "orderDirection": "ASC"})
         headers["Link"] = f'</epcis/events?{query}>; rel="version-history"'
-    content = single_event(rows[0], epc_format=epc_format, media_type=media_type)
+    content = single_event(rows[0], epc_format=epc_format, cbv_format=cbv_format, media_type=media_type)
     return Response(content, media_type=media_type, headers=headers)
-
-
-@router.api_route("/{path:path}", methods=["OPTIONS"], include_in_schema=False)
-async def options(path: str) -> Response:
-    """What this interface speaks and how much it takes at once."""
-    headers = {
-        **VERSIONS,
-        **(CAPTURE_LIMITS if path.startswith("capture") else {}),
-        "Allow": "GET, POST, OPTIONS",
-    }
-    return Response(status_code=204, headers=headers)

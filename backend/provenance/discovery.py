@@ -1,13 +1,14 @@
 """What the EPCIS interface says of itself: versions, limits, forms it offers (EPCIS 2.0, section 12.2)."""
 
 import re
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, get_args
 
 from fastapi import Depends, Header, Request
 
 from backend.provenance.config import LogConfig
 from backend.provenance.epcis.document import MAX_BYTES, MAX_EVENTS
-from backend.provenance.epcis.translation import EpcFormat
+from backend.provenance.epcis.translation import EPC_FORMATS, EpcFormat
+from backend.provenance.epcis.writer import CbvFormat
 from backend.provenance.problems import LogMissing, NotAcceptable, VersionNotSpoken
 from backend.provenance.rendering import JSON, JSON_LD, XML, MediaType
 from backend.verifier.names import Namespaces
@@ -24,9 +25,15 @@ VERSIONS: Final = {
     "GS1-CBV-Min": "2.0.0",
     "GS1-CBV-Max": "2.0.0",
 }
+CAPABILITIES: Final = VERSIONS | {
+    "GS1-EPC-Format": ", ".join(EPC_FORMATS),
+    "GS1-CBV-XML-Format": ", ".join(get_args(CbvFormat)),
+    "GS1-Vendor-Version": VERSION,
+}
 CAPTURE_LIMITS: Final = {
     "GS1-EPCIS-Capture-Limit": str(MAX_EVENTS),
     "GS1-EPCIS-Capture-File-Size-Limit": str(MAX_BYTES),
+    "GS1-Capture-Error-Behaviour": "rollback, proceed",
 }
 _OFFERED: Final[dict[str, MediaType]] = {
     "application/json": JSON,
@@ -111,6 +118,10 @@ Extensions = Annotated[Namespaces, Depends(extension_namespaces)]
 WantedFormat = Annotated[
     EpcFormat,
     Header(alias="GS1-EPC-Format", description="How identifiers are written in the answer."),
+]
+WantedCbvFormat = Annotated[
+    CbvFormat,
+    Header(alias="GS1-CBV-XML-Format", description="How terms of the vocabulary are written in XML."),
 ]
 ErrorBehaviour = Annotated[
     Literal["rollback", "proceed"],

@@ -65,6 +65,12 @@ class QueryInvalid(Problem):
     status, code = 400, "epcis-query-invalid"
 
 
+class MasterDataNotKept(Problem):
+    """The query asks for attributes of master data (the standard's ImplementationException)."""
+
+    status, code = 501, "epcis-master-data-not-kept"
+
+
 class QueryTooComplex(Problem):
     """The query would take more than this repository gives one client."""
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, TypeAlias
 from backend.kit.clock import iso, now
 from backend.provenance.epcis.translation import EpcFormat, translated
 from backend.provenance.epcis.values import Object, dumps, loads
-from backend.provenance.epcis.writer import write_xml
+from backend.provenance.epcis.writer import CbvFormat, write_xml
 from backend.provenance.tables import RecordedEvent
 from backend.verifier.names import namespaces_of
 from backend.verifier.vocabulary import CONTEXT, CONTEXTS, PREFIXES
@@ -64,6 +64,7 @@ def query_document(
     query_name: str = "SimpleEventQuery",
     subscription_id: str | None = None,
     epc_format: EpcFormat = "No_Preference",
+    cbv_format: CbvFormat = "No_Preference",
     media_type: MediaType = JSON,
 ) -> bytes:
     """The EPCISQueryDocument of these events (EPCIS 2.0, section 12.7)."""
@@ -75,7 +76,9 @@ def query_document(
             event = {"@context": own_context(row)} | event
         events.append(event)
     if media_type == XML:
-        return write_xml(events, context, query_name=query_name, subscription_id=subscription_id)
+        return write_xml(
+            events, context, query_name=query_name, subscription_id=subscription_id, cbv_format=cbv_format
+        )
     results: Object = {"queryName": query_name, "resultsBody": {"eventList": events}}
     if subscription_id is not None:
         results["subscriptionID"] = subscription_id
@@ -91,10 +94,14 @@ def query_document(
 
 
 def single_event(
-    row: RecordedEvent, *, epc_format: EpcFormat = "No_Preference", media_type: MediaType = JSON
+    row: RecordedEvent,
+    *,
+    epc_format: EpcFormat = "No_Preference",
+    cbv_format: CbvFormat = "No_Preference",
+    media_type: MediaType = JSON,
 ) -> bytes:
     """One event standing alone, with its context."""
     event = presented(row, epc_format)
     if media_type == XML:
-        return write_xml([event], row.context)
+        return write_xml([event], row.context, cbv_format=cbv_format)
     return dumps({"@context": own_context(row)} | event).encode()

@@ -1,7 +1,7 @@
 """Writing events in the XML binding of EPCIS 2.0, from the form of the JSON binding."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 from lxml import etree
 
@@ -18,7 +18,9 @@ from backend.provenance.epcis.grammar import (
 from backend.provenance.epcis.values import Number, Object
 from backend.provenance.epcis.xml import NAMESPACE, QUERY_NAMESPACE, Element
 from backend.verifier.names import expand_name, namespaces_of
-from backend.verifier.vocabulary import DISPOSITION, PREFIXES
+from backend.verifier.vocabulary import DISPOSITION, PREFIXES, Vocabulary
+
+CbvFormat: TypeAlias = Literal["No_Preference", "Always_Web_URI", "Always_URN", "Never_Translates"]
 
 _LISTS: Final = frozenset({Kind.EPCS, Kind.QUANTITIES, Kind.TYPED, Kind.SENSORS})
 
@@ -29,8 +31,12 @@ def write_xml(
     *,
     query_name: str | None = None,
     subscription_id: str | None = None,
+    cbv_format: CbvFormat = "No_Preference",
 ) -> bytes:
     """An EPCISDocument of the events, or, with a query's name, the EPCISQueryDocument of its results.
+
+    Terms are written as URNs; as web URIs if `cbv_format` asks for them or, with `Never_Translates`, where
+    the event has them so.
 
     Extension names become elements in the namespaces that `context` gives their prefixes.
     """
@@ -56,7 +62,7 @@ def write_xml(
     listing = etree.SubElement(holder, "EventList")
     for event in events:
         own = namespaces | (namespaces_of(event["@context"]) if "@context" in event else {})
-        _Writer(own).event(listing, event)
+        _Writer(own, cbv_format).event(listing, event)
     return bytes(etree.tostring(root, xml_declaration=True, encoding="UTF-8"))
 
 
@@ -75,8 +81,8 @@ def _is_namespace(name: str) -> bool:
 class _Writer:
     """Writes elements whose extension names are read in one set of namespaces."""
 
-    def __init__(self, namespaces: Mapping[str, str]) -> None:
-        self._namespaces = namespaces
+    def __init__(self, namespaces: Mapping[str, str], cbv_format: CbvFormat) -> None:
+        self._namespaces, self._cbv_format = namespaces, cbv_format
 
     def event(self, listing: Element, event: Object) -> None:
         """Adds an event: the standard's fields in their order, then the extensions."""
@@ -95,6 +101,13 @@ class _Writer:
         full = expand_name(name, self._namespaces)
         return full if full.startswith("{") and _is_tag(full) else name.rpartition(":")[2]
 
+    def _term(self, vocabulary: Vocabulary, value: str) -> str:
+        if self._cbv_format == "Always_Web_URI":
+            return vocabulary.expand(value)
+        if self._cbv_format == "Never_Translates" and ":" in value:  # a bare word has no place in XML
+            return value
+        return vocabulary.to_urn(value)
+
     def _field(self, parent: Element, name: str, value: Any) -> None:
         kind = KINDS[name]
         if kind is Kind.URIS:
@@ -106,14 +119,14 @@ class _Writer:
             for item in value:
                 self._item(element, name, item)
         elif kind is Kind.TERM:
-            element.text = TERMS[name].to_urn(value)
+            element.text = self._term(TERMS[name], value)
         elif kind is Kind.PLACE:
             etree.SubElement(element, "id").text = value["id"]
             self._extensions(element, value, {"id"})
         elif kind is Kind.DISPOSITIONS:
             for change in ("unset", "set"):
                 for word in value.get(change, ()):
-                    etree.SubElement(element, change).text = DISPOSITION.to_urn(word)
+                    etree.SubElement(element, change).text = self._term(DISPOSITION, word)
         elif kind is Kind.ERROR:
             self._error(element, value)
         elif kind is Kind.ILMD:
@@ -130,7 +143,7 @@ class _Writer:
                 child = etree.SubElement(element, item_name)
                 child.text = item[item_name]
                 if "type" in item:
-                    child.set("type", vocabulary.to_urn(item["type"]))
+                    child.set("type", self._term(vocabulary, item["type"]))
             case Kind.SENSORS:
                 self._sensor_element(element, item)
             case _:
@@ -145,7 +158,7 @@ class _Writer:
     def _error(self, element: Element, value: Object) -> None:
         etree.SubElement(element, "declarationTime").text = value["declarationTime"]
         if "reason" in value:
-            etree.SubElement(element, "reason").text = ERROR_TERMS["reason"].to_urn(value["reason"])
+            etree.SubElement(element, "reason").text = self._term(ERROR_TERMS["reason"], value["reason"])
         if "correctiveEventIDs" in value:
             listing = etree.SubElement(element, "correctiveEventIDs")
             for event in value["correctiveEventIDs"]:

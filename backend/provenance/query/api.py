@@ -24,6 +24,7 @@ from backend.provenance.api import events_response, paging
 from backend.provenance.discovery import (
     VERSIONS,
     Extensions,
+    WantedCbvFormat,
     WantedFormat,
     WantedMediaType,
     agreed_versions,
@@ -138,13 +139,21 @@ async def query_events(
     caller: CurrentCaller,
     media_type: WantedMediaType,
     epc_format: WantedFormat = "No_Preference",
+    cbv_format: WantedCbvFormat = "No_Preference",
 ) -> Response:
     """What a named query finds now."""
     row = await subscriptions.named(session, caller, name)
     per_page, token, _ = paging(request)
     query = subscriptions.parse(loads(row.query))
     found = await search(session, caller, query, per_page=per_page, token=token)
-    return events_response(request, found, media_type=media_type, epc_format=epc_format, query_name=row.name)
+    return events_response(
+        request,
+        found,
+        media_type=media_type,
+        epc_format=epc_format,
+        cbv_format=cbv_format,
+        query_name=row.name,
+    )
 
 
 # ── subscriptions ──
@@ -236,11 +245,13 @@ _RESOURCES: Final[dict[str, tuple[str, ...]]] = {
     "readPoints": ("readPoint",),
     "dispositions": ("disposition",),
 }
-_Resource = Annotated[str, Path(json_schema_extra={"enum": [*_RESOURCES, "eventTypes"]})]
+MEMBERS: Final = (*_RESOURCES, "eventTypes")
+"""The top-level resources that are values of events."""
+_Resource = Annotated[str, Path(json_schema_extra={"enum": list(MEMBERS)})]
 
 
 def _require_known(resource: str) -> None:
-    if resource != "eventTypes" and resource not in _RESOURCES:
+    if resource not in MEMBERS:
         raise NotFound()
 
 
@@ -280,6 +291,7 @@ async def resource_events(
     media_type: WantedMediaType,
     extensions: Extensions,
     epc_format: WantedFormat = "No_Preference",
+    cbv_format: WantedCbvFormat = "No_Preference",
 ) -> Response:
     """The events that name this value, narrowed down by query parameters."""
     _require_known(resource)
@@ -290,7 +302,9 @@ async def resource_events(
     else:
         query.key_tests.append(KeyTest(_RESOURCES[resource], (_value(resource, value),)))
     found = await search(session, caller, query, per_page=per_page, token=token)
-    return events_response(request, found, media_type=media_type, epc_format=epc_format)
+    return events_response(
+        request, found, media_type=media_type, epc_format=epc_format, cbv_format=cbv_format
+    )
 
 
 def _value(resource: str, value: str) -> str:
@@ -320,5 +334,5 @@ async def get_resource(
 @router.get("")
 async def list_resources() -> Response:
     """The top-level resources."""
-    members = ["capture", "events", "queries", *_RESOURCES, "eventTypes"]
+    members = ["capture", "events", "queries", *MEMBERS]
     return _collection(members, "/epcis", 30, None)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from backend.provenance.epcis.hashing import utc_milliseconds
 from backend.provenance.epcis.values import Number
 from backend.provenance.keys import CLASS_NAMES, EPC_NAMES
-from backend.provenance.problems import QueryInvalid, QueryTooComplex
+from backend.provenance.problems import MasterDataNotKept, QueryInvalid, QueryTooComplex
 from backend.verifier.identifiers import comparable
 from backend.verifier.names import Namespaces, expand_name, expand_uri
 from backend.verifier.vocabulary import (
@@ -116,8 +116,6 @@ class Query:
     body_tests: list[BodyTest] = field(default_factory=list)
     order_by: str = "eventTime"
     """`eventTime`, `recordTime`, or the full name of an extension field of the event."""
-    impossible: bool = False
-    """It asks for attributes of master data. This repository is told of events alone, so none can answer."""
     descending: bool = True
     event_count_limit: int | None = None
     max_event_count: int | None = None
@@ -242,12 +240,12 @@ class _Reader:
             self._body(name, "EXISTS", subject, [])
 
     def _master_data(self, name: str, operator: str, subject: str, values: list[Any]) -> None:
-        """Asked for correctly, it is answered: no event names anything whose attributes are known here."""
+        """Refused: to find nothing would say that nothing has the attribute, and none is known here."""
         _ = [_text(name, value) for value in values]
         subject = subject.removeprefix("ATTR_")
         if not subject or (operator != "HASATTR" and "_" not in subject):
             raise QueryInvalid(name=name, reason="it is HASATTR_field, or EQATTR_field_attribute")
-        self.query.impossible = True
+        raise MasterDataNotKept(name=name)
 
     def _typed(self, name: str, subject: str, values: list[Any]) -> None:
         item, _, kind = subject.partition("_")

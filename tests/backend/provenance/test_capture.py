@@ -326,3 +326,17 @@ async def test_who_only_reads_records_nothing(world: Any, role: Role, database: 
 
     assert answer.status_code == 403
     assert await count(database, RecordedEvent) == 0
+
+
+async def test_a_key_is_kept_for_the_document_and_its_signature(seller: Recorder) -> None:
+    """Who repeats a request under its key with another signature asks for something else."""
+    data = document(RECEIPT)
+    first = await seller.capture(data, **{"Idempotency-Key": "one"})
+    again = await seller.capture(data, **{"Idempotency-Key": "one"})
+    unsigned = await seller.capture(data, signed=False, **{"Idempotency-Key": "one"})
+    other = await seller.capture(data, **{"Idempotency-Key": "one", "GS1-Capture-Error-Behaviour": "proceed"})
+
+    assert first.status_code == again.status_code == 202
+    assert first.json()["captureID"] == again.json()["captureID"]
+    assert unsigned.status_code == other.status_code == 422
+    assert unsigned.json()["type"].endswith("idempotency-key-reused")
