@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Subquery, delete, insert, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -242,6 +242,27 @@ async def events_of(
     for key, *columns in await session.execute(statement):
         found[key].append(Event(*columns))
     return found
+
+
+def events_by_key(projection: str) -> Subquery:
+    """The stored events of a projection, once for each key they concern: its room reads them as rows of its
+    own, without a copy."""
+    of_event = (
+        (ChainEvent.ledger_id == ChainEventKey.ledger_id)
+        & (ChainEvent.block_number == ChainEventKey.block_number)
+        & (ChainEvent.log_index == ChainEventKey.log_index)
+    )
+    statement = select(
+        ChainEventKey.ledger_id,
+        ChainEventKey.key,
+        ChainEventKey.block_number,
+        ChainEventKey.log_index,
+        ChainEvent.name,
+        ChainEvent.args,
+        ChainEvent.block_time,
+        ChainEvent.tx_hash,
+    ).join(ChainEvent, of_event)
+    return statement.where(ChainEventKey.projection == projection).subquery(f"events_of_{projection}")
 
 
 async def newest_block_with_events(session: AsyncSession, ledger_id: UUID) -> str | None:

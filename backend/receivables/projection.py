@@ -12,15 +12,15 @@ from backend.kit.clock import from_unix
 from backend.kit.database import Base
 from backend.receivables import repository
 from backend.receivables.model import State, fold
-from backend.receivables.repository import Holding, ReceivableState, TimelineEntry
+from backend.receivables.repository import PROJECTION, Holding, ReceivableState
 
 _CONTRACTS = {"Receivables", "Fingerprints"}
 
 
 class Receivables:
-    """Folds the events that name a receivable into its state, its holdings and its timeline."""
+    """Folds the events that name a receivable into its state and its holdings."""
 
-    name = "receivables"
+    name = PROJECTION
 
     def subjects(self, event: Event) -> Iterable[str]:
         """The receivables an event names."""
@@ -30,17 +30,12 @@ class Receivables:
         self, session: AsyncSession, ledger_id: UUID, events: Mapping[str, Sequence[Event]]
     ) -> None:
         """Makes the rows of each receivable what its events say."""
-        rows: dict[type[Base], list[Mapping[str, Any]]] = {
-            ReceivableState: [],
-            Holding: [],
-            TimelineEntry: [],
-        }
+        rows: dict[type[Base], list[Mapping[str, Any]]] = {ReceivableState: [], Holding: []}
         for key, own in events.items():
             state = fold(events_about(key, own))
             if state is not None:
                 rows[ReceivableState].append(_state_row(ledger_id, key, state))
                 rows[Holding] += _holding_rows(ledger_id, key, state)
-                rows[TimelineEntry] += _timeline_rows(ledger_id, key, own)
         await repository.replace_read_model(session, ledger_id, list(events), rows)
 
 
@@ -113,22 +108,6 @@ def _holding_rows(ledger_id: UUID, key: str, state: State) -> list[dict[str, Any
             "redeemed": state.redeemed.get(account, 0),
         }
         for account in state.ledger.lots
-    ]
-
-
-def _timeline_rows(ledger_id: UUID, key: str, events: Sequence[Event]) -> list[dict[str, Any]]:
-    return [
-        {
-            "ledger_id": ledger_id,
-            "receivable": key,
-            "block_number": event.block_number,
-            "log_index": event.log_index,
-            "name": event.name,
-            "args": dict(event.args),
-            "time": event.block_time,
-            "tx_hash": event.tx_hash,
-        }
-        for event in events
     ]
 
 

@@ -23,12 +23,15 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, synonym
 
+from backend.chain import history
 from backend.kit import bulk
 from backend.kit.access import Owned
 from backend.kit.database import Address, Amount, Base, Hash32, Json, UtcTime
 
+PROJECTION = "receivables"
+"""The name under which the index keeps the events of receivables."""
 _OPEN = text("open")
 
 
@@ -144,19 +147,25 @@ class Holding(Base):
     redeemed: Mapped[int] = mapped_column(Amount)
 
 
+_EVENTS = history.events_by_key(PROJECTION)
+
+
 class TimelineEntry(Base):
-    """One event in the life of a receivable."""
+    """One event in the life of a receivable, as the index keeps it."""
 
-    __tablename__ = "receivable_events"
+    __table__ = _EVENTS
+    __mapper_args__ = {  # noqa: RUF012 - SQLAlchemy's own declaration of it
+        "primary_key": [_EVENTS.c.ledger_id, _EVENTS.c.key, _EVENTS.c.block_number, _EVENTS.c.log_index]
+    }
 
-    ledger_id: Mapped[UUID] = mapped_column(primary_key=True)
-    receivable: Mapped[str] = mapped_column(Hash32, primary_key=True)
-    block_number: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    log_index: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(80))
-    args: Mapped[dict[str, Any]] = mapped_column(Json)
-    time: Mapped[datetime] = mapped_column(UtcTime)
-    tx_hash: Mapped[str] = mapped_column(Hash32)
+    ledger_id: Mapped[UUID]
+    receivable: Mapped[str] = synonym("key")
+    block_number: Mapped[int]
+    log_index: Mapped[int]
+    name: Mapped[str]
+    args: Mapped[dict[str, Any]]
+    time: Mapped[datetime] = synonym("block_time")
+    tx_hash: Mapped[str]
 
 
 class TakenFingerprint(Base):
@@ -188,7 +197,6 @@ class SettlementCurrency(Base):
 _READ_MODEL: Mapping[type[Base], Any] = {
     ReceivableState: ReceivableState.id,
     Holding: Holding.receivable,
-    TimelineEntry: TimelineEntry.receivable,
 }
 """The tables of the read model, and the column that names the receivable."""
 

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import select
 
 from backend.app import create_app, projections
+from backend.chain import history
 from backend.chain.abi import Abi
 from backend.chain.contracts import Contract, Contracts
 from backend.chain.projections import Event
@@ -195,10 +196,15 @@ class Market:
         )
         self.events.append(event)
         async with self.world.database.transaction() as session:
-            for projection in projections():
-                for key in projection.subjects(event):
-                    concerned = [each for each in self.events if key in set(projection.subjects(each))]
-                    await projection.rebuild(session, self.world.ledger_id, {key: concerned})
+            await history.add_events(session, self.world.ledger_id, projections(), [event])
+
+    async def takes_back(self) -> None:
+        """The chain's newest event is gone with its block, as after a reorganisation."""
+        self.events.pop()
+        ledger_id = self.world.ledger_id
+        async with self.world.database.transaction() as session:
+            touched = await history.remove_events(session, ledger_id, above=len(self.events))
+            await history.rebuild(session, ledger_id, projections(), touched)
 
     async def member(self, roles: int) -> Member:
         """A party admitted with an account and a key for everything."""

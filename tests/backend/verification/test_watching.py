@@ -81,7 +81,7 @@ async def test_what_a_reorganisation_took_back_shows(scene):
     await look(scene)
     # The block with the dispute is gone: the state and the read model are as before it.
     scene.put(0, "_book", "states", scene.key, "flags")
-    scene.market.events.pop()
+    await scene.market.takes_back()
     await scene.market.transferred(scene.claim["chain_id"], scene.supplier.account, scene.bank.account, 1)
     await look(scene)
     (notice,) = await notices(scene)
