@@ -216,7 +216,7 @@ def _events(number: int) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "TransferSingle", _move(old.id, old.supplier, account(5_000), old.amount // 2)
     else:
         paid = old.amount // 3
-        unpaid = {"face": paid, "interest": 0, "unpaid": old.amount - paid}
+        unpaid = {"face": paid, "interest": 0, "unpaid": old.amount - paid, "settled": False}
         yield "Paid", {"id": old.id, "payer": old.debtor, **unpaid}
 
 
