@@ -24,6 +24,16 @@ contract FinancingCashTest is SaleTest {
         assertEq(offer.lockTime, 3 days, "lock time");
     }
 
+    function test_CashSale_ByAStranger() public {
+        Offer memory offer = _offer(_id);
+        offer.lockTime = 3 days;
+        bytes memory signature = _signed(bank, offer);
+        vm.prank(stranger);
+        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
+        financing.accept(offer, 0, signature);
+        assertEq(_units(supplier, _id), FACE, "units of the supplier");
+    }
+
     function test_AcknowledgeCash_GivesUnitsAndWhatWasPaidOnThemToTheBuyer() public {
         (Offer memory offer, bytes32 sale) = _cashSale();
         _pay(debtor, _id, FACE / 4);

@@ -90,6 +90,24 @@ contract FinancingOffersTest is LedgerTest {
         }
     }
 
+    /// What the buyer's side brings along with it is not the seller's to sign for.
+    function test_AcceptWith_Relayed_IsSignedAsAccept() public {
+        Offer memory offer = _offer(_claim());
+        bytes memory callData =
+            abi.encodeCall(IFinancing.acceptWith, (offer, offer.price, _signed(bank, offer), "", ""));
+        SignedAction memory action = _signAction(financing, supplier, callData, 0);
+        action.callData = abi.encodeCall(IFinancing.accept, (offer, offer.price, _signed(bank, offer)));
+        assertEq(
+            action.signature,
+            _signature(supplier.key, financing.actionDigest(action)),
+            "one signature is good for either"
+        );
+        action.callData = callData;
+        vm.prank(stranger);
+        financing.relay(action);
+        assertEq(_units(bank, offer.parcels[0].id), FACE, "units");
+    }
+
     /// An offer of nothing could never be accepted; that its encoding ends with the word that says so is no reason not to
     /// cancel it.
     function test_Relay_AnOfferOfNothing_IsCancelled() public {

@@ -350,4 +350,24 @@ contract ReceivablesTitleTest is LedgerTest {
         _transfer(bank, supplier, id, FACE - 10);
         assertEq(receivables.heldSince(id, bank.account, 2 * FACE, sent), 10, "no more than it has");
     }
+
+    /// A count that has stopped no longer says how many, so nothing counts as held ever since.
+    function test_HeldSince_WhenTheCountHasStopped_IsNothing() public {
+        Terms memory terms = _terms();
+        terms.amount = type(uint64).max;
+        bytes32 id = _issueAndConfirm(terms);
+        _accept(supplier, bank, _offerOf(supplier, bank, id, type(uint64).max, 1));
+        _transfer(bank, otherBank, id, type(uint64).max - 1);
+        _transfer(otherBank, bank, id, type(uint64).max - 1);
+        assertEq(receivables.heldSince(id, bank.account, 1, type(uint64).max - 2), 0, "one less than all");
+        assertEq(receivables.heldSince(id, bank.account, 1, type(uint64).max - 1), 1, "counted so far");
+        _transfer(bank, otherBank, id, 100);
+        _transfer(otherBank, bank, id, 100);
+        assertEq(receivables.holding(id, bank.account).sent, type(uint64).max, "stopped");
+        assertEq(receivables.heldSince(id, bank.account, 1, type(uint64).max), 0, "nothing");
+        // Nor does recourse let it fall again.
+        receivables.setOperator(address(this), OperatorState.Active);
+        receivables.sendBack(id, bank.account, supplier.account, 10);
+        assertEq(receivables.holding(id, bank.account).sent, type(uint64).max, "still");
+    }
 }

@@ -80,6 +80,28 @@ contract ReserveAttacksTest is LedgerTest {
         assertEq(_madeGood(offers, 0, sales), all, "all of them");
     }
 
+    /// Released one by one as they come, each sale makes good what came after it, once. Beyond those that are told apart one
+    /// may not, but an older one does.
+    function test_Reserve_OfMoreSalesThanAreToldApart_ReleasedInOrder() public {
+        _giveNote(PART, NOTE);
+        uint256 sales = TOLD_APART + 2;
+        Offer[] memory offers = new Offer[](sales);
+        Facts[] memory seen = new Facts[](sales);
+        for (uint256 i = 0; i < sales; ++i) {
+            seen[i] = _facts();
+            offers[i] = _deferred(otherBank, 20, 20);
+            _join(3);
+            if (i <= TOLD_APART) _checkPaid(offers[i], seen[i], bank, 3);
+            _expectNotDue(offers[i], seen[i], bank);
+            _checkNoneTwice(offers, seen, i + 1);
+        }
+        _checkPaid(offers[0], seen[0], bank, 3);
+        for (uint256 i = 0; i < sales; ++i) {
+            _expectNotDue(offers[i], seen[i], bank);
+        }
+        assertEq(_madeGood(offers, 0, sales), 3 * sales, "all of them");
+    }
+
     /// A buyer that kept one unit and marked it has not written off what it sold on, however the offer cut the claim up.
     function test_Reserve_IsNotLostToAMarkOnOneUnit() public {
         Offer memory offer = _offerOf(supplier, bank, _id, FACE, PART);
