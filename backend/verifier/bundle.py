@@ -4,6 +4,7 @@ Integers beyond small counts are decimal text, hashes and bytes `0x…`, long by
 what it does not know, so that nothing in a bundle is passed over in silence.
 """
 
+import re
 from collections.abc import Mapping
 
 from backend.kit import money, sparse
@@ -19,6 +20,7 @@ from backend.verifier.terms import STATEMENTS, Terms
 
 FORMAT = "tallystick-bundle/2"
 MAX_BYTES = 64 * 1024 * 1024
+_PLACE = re.compile(r"[0-9]{1,9}")
 
 CONTRACTS = (
     "Participants",
@@ -204,7 +206,7 @@ def _path(reader: Reader, table: tuple[bytes, ...]) -> tuple[bytes, ...]:
     path = []
     for pointer, item in reader.items("path"):
         text = str(item)
-        if not text.isascii() or not text.isdigit() or int(text) >= len(table):
+        if not _PLACE.fullmatch(text) or int(text) >= len(table):
             raise BundleError(pointer, "the place of a hash in /log/hashes belongs here")
         path.append(table[int(text)])
     return tuple(path)

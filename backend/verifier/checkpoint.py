@@ -6,7 +6,6 @@ over a header with the witness's time, then that text.
 """
 
 import base64
-import binascii
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -23,7 +22,7 @@ def is_of(text: str, head: Head) -> bool:
     _, size, root, *extensions = (*text.split("\n"), "", "", "")
     try:
         found = base64.b64decode(root, validate=True)
-    except binascii.Error:
+    except ValueError:
         return False
     return (size, found) == (str(head.size), head.log_root) and f"map 0x{head.map_root.hex()}" in extensions
 

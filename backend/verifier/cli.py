@@ -120,5 +120,5 @@ def _read_file(path: Path, locale: Locale) -> bytes:
 
 
 def _stop(locale: Locale, code: str, **params: object) -> NoReturn:
-    typer.echo(messages.text(code, locale, **params), err=True)
+    typer.echo(report.visible(messages.text(code, locale, **params)), err=True)
     raise typer.Exit(UNREADABLE)

@@ -148,18 +148,16 @@ def _temperatures(event: Mapping[str, Json], namespaces: Namespaces) -> list[Dec
                 scale = {"CEL": Decimal(0), "KEL": Decimal("-273.15")}.get(str(report.get("uom")))
                 names = [name for name in ("value", "minValue", "maxValue") if name in report]
                 if scale is not None:
-                    found += [_reading(report[name]) + scale for name in names]
+                    found += [_reading(report[name], scale) for name in names]
     return found
 
 
-def _reading(value: Json) -> Decimal:
-    """What a sensor says, however absurd: it is compared with limits and never added up."""
-    text = value.text if isinstance(value, Number) else str(value)
+def _reading(value: Json, scale: Decimal) -> Decimal:
+    """What a sensor says in degrees Celsius; Infinity, and so outside any limits, where that is absurd."""
     try:
-        number = Decimal(text)
-    except InvalidOperation:
+        return decimal(value) + scale
+    except ValueError:
         return Decimal("Infinity")
-    return Decimal("Infinity") if number.is_nan() else number
 
 
 def _seconds(time: Json) -> int:

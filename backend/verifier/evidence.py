@@ -171,6 +171,11 @@ class Evidence:
     report: Mapping[str, str] | None = None
 
     @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Where a field of the invoice stands among `fields`, by its name."""
+        return {shown.name: place for place, shown in reversed(list(enumerate(self.fields)))}
+
+    @cached_property
     def receivable(self) -> bytes:
         """The claim's id, from its terms."""
         return self.terms.id()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from backend.kit import messages
 from backend.kit.messages import Locale
 from backend.verifier import checks
-from backend.verifier.report import Report, counts_text, sum_text, text_of, when
+from backend.verifier.report import Report, counts_text, sum_text, text_of, visible, when
 from backend.verifier.result import CheckResult, Outcome
 
 WIDTH = 80
@@ -56,9 +56,8 @@ def _lines(report: Report, locale: Locale) -> Iterator[str]:
     yield from wrap(sum_text(report, locale), 0)
     yield from wrap(counts_text(report, locale), 0)
     if report.dishonest:
-        yield from wrap(
-            messages.text("verify.sum.forged-report", locale, checks=", ".join(report.dishonest)), 0
-        )
+        names = ", ".join(map(visible, report.dishonest))
+        yield from wrap(messages.text("verify.sum.forged-report", locale, checks=names), 0)
     if report.unknown:
         yield messages.text("verify.sum.ask", locale)
         for result in report.unknown:

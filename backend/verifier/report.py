@@ -1,11 +1,12 @@
 """A report: every check answered, what the evidence supports in sum, and what to ask for."""
 
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from backend.kit import messages, money
 from backend.kit.messages import Locale
@@ -15,11 +16,15 @@ from backend.verifier.evidence import Evidence
 from backend.verifier.policy import Policy
 from backend.verifier.result import Basis, CheckResult, Ends, Outcome
 
+V = TypeVar("V")
+
 FORMAT = "tallystick-report/1"
 
 _PARTIAL = frozenset({"quantities"})
 """Checks whose failure lowers what is supported instead of ending it."""
 _TIMES = frozenset({"time", "until", "due"})
+_TURNS = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+_LAST_SECOND = 253_402_300_799
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,10 @@ def _supported(evidence: Evidence, policy: Policy, results: tuple[CheckResult, .
         part = Fraction(1)
         if evidence.holder is not None and found.units:
             part = Fraction(evidence.ledger.units(evidence.receivable, evidence.holder), found.units)
+        short = any(r.check in _PARTIAL and r.outcome is Outcome.FAIL for r in results)
+        arrived = goods.share_received(evidence, policy) if short else Fraction(1)
     except Ends:
         return 0
-    short = any(r.check in _PARTIAL and r.outcome is Outcome.FAIL for r in results)
-    arrived = goods.share_received(evidence, policy) if short else Fraction(1)
     return int(found.unpaid * part * arrived)
 
 
@@ -107,8 +112,23 @@ def to_json(report: Report, locale: Locale = "en") -> dict[str, Any]:
             "outcomes": _counts(report),
         },
         "ask_for": [result.check for result in report.unknown],
-        "misreported": list(report.dishonest),
+        "misreported": [visible(name) for name in report.dishonest],
     }
+
+
+def visible(value: V) -> V:
+    """A text that moves no cursor and hides nothing: a stranger's words in a report look like part of it.
+
+    Control characters, line breaks and marks that turn the direction of writing become U+FFFD.
+    """
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join("\ufffd" if _is_control(each) else each for each in value)  # type: ignore[return-value]
+
+
+def _is_control(character: str) -> bool:
+    unseen = unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"}
+    return unseen or unicodedata.bidirectional(character) in _TURNS
 
 
 def sum_text(report: Report, locale: Locale) -> str:
@@ -137,8 +157,8 @@ def counts_text(report: Report, locale: Locale) -> str:
 
 
 def when(time: int) -> str:
-    """Unix seconds as UTC, ISO 8601."""
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    """Unix seconds as UTC, ISO 8601; what lies beyond the year 9999 is its last second."""
+    return datetime.fromtimestamp(min(time, _LAST_SECOND), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _counted(result: CheckResult) -> bool:
@@ -171,6 +191,6 @@ def _result(result: CheckResult, locale: Locale) -> dict[str, Any]:
 
 def _readable(params: Mapping[str, object]) -> dict[str, object]:
     return {
-        name: when(min(value, 253402300799)) if name in _TIMES and isinstance(value, int) else value
+        name: when(value) if name in _TIMES and isinstance(value, int) else visible(value)
         for name, value in params.items()
     }

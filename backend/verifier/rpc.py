@@ -1,6 +1,7 @@
 """Asking the reader's own nodes for a block: all that touches a network here, and only on request."""
 
 import json
+import re
 from http.client import HTTPException
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
@@ -9,6 +10,7 @@ from backend.verifier.header import Header, HeaderError, from_json
 
 _TIMEOUT = 20
 _MOST_BYTES = 4 * 1024 * 1024
+_QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 
 
 class NodeProblem(Exception):
@@ -23,7 +25,7 @@ class NodeProblem(Exception):
 def chain_id(url: str) -> int:
     """The chain the node is on."""
     answer = _ask(url, "eth_chainId")
-    if not isinstance(answer, str):
+    if not isinstance(answer, str) or not _QUANTITY.fullmatch(answer):
         raise NodeProblem(url, "eth_chainId gave no number")
     return int(answer, 16)
 
@@ -49,7 +51,7 @@ def _ask(url: str, method: str, *params: object) -> object:
     try:
         with urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
             answer = json.loads(response.read(_MOST_BYTES))
-    except (OSError, HTTPException, ValueError) as error:
+    except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise NodeProblem(url, str(error)) from error
     if not isinstance(answer, dict) or answer.get("error") is not None or "result" not in answer:
         raise NodeProblem(url, f"{method} failed: {str(answer)[:200]}")

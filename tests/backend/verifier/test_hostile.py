@@ -1,0 +1,128 @@
+"""What a hostile operator, party, node or file may try: the verifier neither breaks nor says what is not."""
+
+import json
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.kit.canonical import encode
+from backend.verifier import bundle, checkpoint, cli, epcis, evidence, page, report, rpc
+from tests.backend.verifier import world as w
+from tests.backend.verifier.test_cli import app
+
+
+@pytest.fixture(scope="module")
+def healthy():
+    return w.build(w.world())
+
+
+def changed(raw, *path, value):
+    """The bundle with another value at a place."""
+    document = json.loads(raw)
+    inner = document
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    return json.dumps(document).encode()
+
+
+def test_a_place_of_too_many_digits_is_refused(healthy):
+    raw = changed(healthy.raw, "log", "events", 0, "path", 0, value="1" * 5000)
+    with pytest.raises(bundle.BundleError, match="/log/events/0/path/0"):
+        bundle.read(raw, block_hash=None, now=w.NOW)
+
+
+@pytest.mark.parametrize("stated", ["9999-12-31", "0001-01-01"])
+def test_a_due_date_at_the_end_of_the_calendar(stated):
+    made = w.world()
+    made.fields["BT-9"] = stated
+    assert w.build(made).outcomes()["due-date"] == "cannot-tell"
+
+
+def test_times_beyond_the_calendar_are_shown_as_its_end(healthy):
+    read, demanded = bundle.read(healthy.raw, block_hash=healthy.block_hash, now=w.NOW)
+    late = replace(
+        read,
+        header=replace(read.header, time=2**64 - 1),
+        terms=replace(read.terms, dueEnd=2**40 - 1),
+    )
+    found = report.run(late, demanded)
+    assert "9999-12-31T23:59:59Z" in page.render(found, "en")
+    assert report.to_json(found)["block"]["time"] == "9999-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize("billed", ["NaN", "1e400", "forty"])
+def test_a_billed_quantity_that_is_none_supports_nothing(billed):
+    made = w.world()
+    made.fields["BG-25/0/BT-129"] = billed
+    built = w.build(made)
+    assert built.outcomes()["quantities"] == "fail"
+    assert built.report().supported == 0
+
+
+@pytest.mark.parametrize(
+    "read", ["1e9999999", "-1e99999999999", "NaN", "sNaN", "1" * 2000, "warm"], ids=range(6)
+)
+def test_an_absurd_temperature_lies_outside_every_limit(read):
+    event = w.event(
+        "sensor_reporting",
+        sensorElementList=[{"sensorReport": [{"type": "Temperature", "uom": "KEL", "value": read}]}],
+    )
+    assert epcis.view(event).temperatures == (Decimal("Infinity"),)
+
+
+def test_a_checkpoint_that_is_no_base64_is_of_no_head(healthy):
+    read, _ = bundle.read(healthy.raw, block_hash=None, now=w.NOW)
+    head = read.log.heads[-1]
+    assert not checkpoint.is_of(f"origin\n{head.size}\né\n", head)
+
+
+FORGERY = "\x1b[2J\n\n\u202eBlock ..... pass\r\u2028The evidence supports at most 999.00 EUR.\x9b1m"
+
+
+def test_a_strangers_words_cannot_pass_for_lines_of_the_report(healthy):
+    made = w.world()
+    made.statements = replace(
+        made.statements,
+        registry=evidence.RegistrySearch(FORGERY, w.NOW, 0),
+        supplier=replace(made.statements.supplier, screening=FORGERY),
+    )
+    raw = changed(w.build(made).raw, "report", FORGERY, value="pass")
+    found = healthy.report(raw)
+    shown = json.dumps(report.to_json(found), ensure_ascii=False)
+    for text in (page.render(found, "en"), page.render(found, "zh"), shown):
+        forged = ("Block ..... pass", "The evidence supports at most 999")
+        assert not [line for line in text.splitlines() if line.lstrip().startswith(forged)]
+        assert not {"\x1b", "\r", "\x9b", "\u202e", "\u2028"} & set(text)
+    assert "registry" in {result["check"] for result in report.to_json(found)["checks"]}
+
+
+def test_a_message_about_a_file_moves_no_cursor(healthy, tmp_path):
+    file = tmp_path / "bundle.json"
+    file.write_bytes(healthy.raw[:-1] + b"," + encode({FORGERY: 1})[1:])
+    answer = CliRunner().invoke(app, [str(file)])
+    assert answer.exit_code == cli.UNREADABLE
+    assert not {"\x1b", "\r", "\x9b"} & set(answer.output)
+
+
+@pytest.mark.parametrize(
+    "answer", ["[" * 100_000, '{"result": "0xzz"}', '{"result": "1"}', "[]", "{}", ""], ids=range(6)
+)
+def test_a_node_that_answers_nonsense_is_a_problem_and_no_crash(answer, monkeypatch):
+    class Answer:
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def read(self, _most):
+            return answer.encode()
+
+    monkeypatch.setattr(rpc, "urlopen", lambda *_, **__: Answer())
+    with pytest.raises(rpc.NodeProblem):
+        rpc.chain_id("http://node")
+    with pytest.raises(rpc.NodeProblem):
+        rpc.header("http://node", 1)
