@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.kit.merkle import leaf_hash
 from backend.provenance import repository as events
 from backend.provenance.capture import NO_ACCOUNT
+from backend.provenance.epcis.validation import is_xml
 from backend.provenance.epcis.values import encode, loads
 from backend.provenance.log import repository, service
 from backend.provenance.log.notes import cosignature_of
@@ -19,8 +20,6 @@ from backend.provenance.tables import AnchoredHead, LogState, ReceivedDocument, 
 from backend.verifier import evidence, logmap
 from backend.verifier.leaf import decode
 from backend.verifier.ledger import Head
-
-_JSON = frozenset({"application/json", "application/ld+json"})
 
 
 async def gather(
@@ -86,7 +85,7 @@ def _capture(document: ReceivedDocument) -> evidence.Capture:
 def _recorded(
     row: RecordedEvent, path: Sequence[bytes], document: ReceivedDocument, capture: int
 ) -> evidence.RecordedEvent:
-    if document.media_type in _JSON:
+    if not is_xml(document.body or b""):
         return evidence.RecordedEvent(decode(row.leaf), tuple(path), capture)
     event = encode(committed(loads(row.body or "{}"), row.context))
     return evidence.RecordedEvent(decode(row.leaf), tuple(path), capture, event, row.salts or b"")

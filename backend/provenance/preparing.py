@@ -133,6 +133,9 @@ def _read(data: bytes) -> Document:
             raise DocumentTooLarge(reason=error.fault.detail) from error
         raise DocumentInvalid(reason=error.fault.detail, errors=[_field_error(error.fault)]) from error
     faults = list(envelope_faults(document))
+    if document.kind == "EPCISQueryDocument":
+        reason = "what a query answered is no document of events to be captured"
+        faults = [Fault("/type", "query-document", reason)]
     if faults:
         raise DocumentInvalid(reason=faults[0].detail, errors=[_field_error(fault) for fault in faults])
     return document

@@ -187,7 +187,7 @@ def _capture(reader: Reader) -> ev.Capture:
         with reader.object("jwk") as inner:
             jwk = {name: inner.text(name) for name in inner.names()}
     return ev.Capture(
-        body=reader.text("body").encode("utf-8"),
+        body=reader.base64("bytes") if reader.has("bytes") else reader.text("body").encode("utf-8"),
         salt=reader.raw("salt", 32),
         account=reader.raw("account", 20),
         signature=reader.raw("signature") if reader.has("signature") else b"",

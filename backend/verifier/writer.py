@@ -115,7 +115,13 @@ def _head(head: Head) -> Json:
 
 
 def _capture(capture: ev.Capture) -> Json:
-    return _members(asdict(capture)) | {"body": capture.body.decode("utf-8")}
+    written = _members(asdict(capture))
+    try:
+        return written | {"body": capture.body.decode("utf-8")}
+    except UnicodeDecodeError:  # XML may be in another encoding
+        return {name: each for name, each in written.items() if name != "body"} | {
+            "bytes": _base64(capture.body)
+        }
 
 
 def _disclosure(shown: Disclosure) -> Json:

@@ -32,7 +32,12 @@ def read(data: bytes) -> Document:
     Raises:
         Unreadable: the bytes are no EPCIS document.
     """
-    return read_xml(data) if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") else read_json(data)
+    return read_xml(data) if is_xml(data) else read_json(data)
+
+
+def is_xml(data: bytes) -> bool:
+    """Which binding a document is in, whatever media type it is said to have: XML, else JSON."""
+    return data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
 def validate(document: Document, *, strict: bool = False) -> list[Fault]:
