@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, exists, or_, select
+from sqlalchemy import ColumnElement, Select, delete, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from backend.kit import bulk
@@ -213,17 +213,29 @@ async def made_by(
     return found
 
 
-async def names_identifier(session: AsyncSession, caller: Caller, kind: str, value: str) -> bool:
-    """Whether the caller may read an event that names this identifier of the map."""
-    statement = select(RecordedEvent.id).where(await readable(session, caller))
+async def names_first(session: AsyncSession, caller: Caller, kind: str, value: str) -> bool:
+    """Whether the caller may read the first event that names this identifier of the map.
+
+    Not any: whoever records an event about a competitor's goods would learn how much happens to them.
+    """
+    of_ledger = EventKey.ledger_id == caller.ledger_id
     if kind == "event":
-        statement = statement.where(RecordedEvent.event_id == value)
+        first = select(func.min(RecordedEvent.sequence)).where(
+            RecordedEvent.ledger_id == caller.ledger_id,
+            RecordedEvent.event_id.in_({value, comparable(value)}),
+        )
     elif kind in _NAMES_OF:
-        statement = statement.where(has_key(_NAMES_OF[kind], [comparable(value)]))
+        first = select(func.min(EventKey.sequence)).where(
+            of_ledger, EventKey.name.in_(_NAMES_OF[kind]), EventKey.value == comparable(value)
+        )
     else:
-        transaction = BIZ_TRANSACTION_TYPE.expand(kind.removeprefix("bt").removeprefix("-"))
-        statement = statement.where(has_key([f"bizTransaction:{transaction}"], [comparable(value)]))
-    return await session.scalar(statement.limit(1)) is not None
+        name = BIZ_TRANSACTION_TYPE.expand(kind.removeprefix("bt").removeprefix("-"))
+        first = select(func.min(EventKey.sequence)).where(
+            of_ledger, EventKey.name == f"bizTransaction:{name}", EventKey.value == comparable(value)
+        )
+    may_read = await readable(session, caller)
+    own = select(RecordedEvent.id).where(may_read, RecordedEvent.sequence == first.scalar_subquery())
+    return await session.scalar(own.limit(1)) is not None
 
 
 async def forget_keys(session: AsyncSession, row: RecordedEvent, keys: Iterable[tuple[str, str]]) -> None:

@@ -153,14 +153,14 @@ def _hex(value: bytes) -> str:
 
 @router.get("")
 async def status(session: Session, caller: CurrentCaller, log: CurrentLog) -> LogView:
-    """How long the log is, and its newest head on the chain."""
+    """How long the log is, and its newest head on the chain: what waits for the next one, auditors see."""
     state = await repository.state(session, caller.ledger_id)
     head = await repository.newest_anchored(session, caller.ledger_id)
     return LogView(
         log_id=_hex(log.log_id),
         origin=log.origin,
         verifier_key=log.signer.verifier_key,
-        size=state.size if state else 0,
+        size=state.size if state and caller.sees_everything else head.size if head else 0,
         longest_delay=int(log.longest_delay.total_seconds()),
         head=head_view(head) if head else None,
     )
@@ -299,9 +299,9 @@ async def map_entry(
 ) -> MapView:
     """What the log's map under the newest head on the chain says of an identifier, with its proof.
 
-    For those who may read an event that names it, and for auditors: a count says how much happens.
+    For those who may read the first event that names it, and for auditors: a count says how much happens.
     """
-    if not caller.sees_everything and not await events.names_identifier(session, caller, kind, value):
+    if not caller.sees_everything and not await events.names_first(session, caller, kind, value):
         raise EventUnknown()
     head = await repository.newest_anchored(session, caller.ledger_id)
     state = await repository.state(session, caller.ledger_id)

@@ -66,8 +66,15 @@ async def entry_bundle(path: TilePath, session: Session, caller: CurrentCaller) 
 async def tile(
     level: Annotated[int, Path(ge=0, le=7)], path: TilePath, session: Session, caller: CurrentCaller
 ) -> Response:
-    """The hashes of one tile, 32 bytes each (C2SP tlog-tiles): a full one, or the first W of it as `.p/W`."""
+    """The hashes of one tile, 32 bytes each (C2SP tlog-tiles): a full one, or the first W of it as `.p/W`.
+
+    Up to the newest head on the chain; what waits for the next one, auditors see.
+    """
     index, width = _tile_path(path)
+    if not caller.sees_everything:
+        head = await repository.newest_anchored(session, caller.ledger_id)
+        if head is None or (index * tiles.WIDTH + width) * tiles.WIDTH**level > head.size:
+            raise NotInTree(reason=f"no head on the chain has {width} hashes in tile {level}/{index}")
     found = await repository.tiles(session, caller.ledger_id, [(level, index)])
     content = b"".join(found.values())[: width * merkle.HASH_BYTES]
     if len(content) < width * merkle.HASH_BYTES:

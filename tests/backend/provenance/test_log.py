@@ -106,8 +106,14 @@ async def test_checkpoints_are_signed_notes(buyer: Recorder, chain: Chain, log: 
     assert f"map {args['mapRoot']}" in checkpoint.extensions
 
 
-async def test_tiles_are_served(buyer: Recorder, database: Database) -> None:
+async def test_tiles_are_served(buyer: Recorder, chain: Chain, auditor: Any, database: Database) -> None:
     await buyer.capture(receipts(3))
+    assert (await buyer.user.get("/v1/log/tile/0/000.p/3")).status_code == 404  # what waits does not show
+    assert (await auditor.get("/v1/log/tile/0/000.p/3")).status_code == 200
+    sizes = [(await each.get("/v1/log")).json()["size"] for each in (buyer.user, auditor)]
+    assert sizes == [0, 3]
+    await chain.anchor()
+    assert (await buyer.user.get("/v1/log")).json()["size"] == 3
 
     tile = await buyer.user.get("/v1/log/tile/0/000.p/3")
 

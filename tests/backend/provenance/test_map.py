@@ -134,3 +134,20 @@ async def test_a_count_is_for_those_who_may_read_what_is_counted(
 
 def test_the_pallet_of_the_samples_is_what_the_map_is_asked_for() -> None:
     assert comparable(PALLET) == "https://id.gs1.org/00/140123452345678902"
+
+
+async def test_nobody_learns_a_count_by_naming_a_thing_of_somebody_elses(
+    seller: Recorder, stranger: Recorder, chain: Chain, auditor: Any
+) -> None:
+    item = "https://id.gs1.org/01/04012345000016/21/77"
+    about = {**RECEIPT, "epcList": [item], "bizTransactionList": [], "quantityList": []}
+    del about["readPoint"]
+    await seller.capture(document({**about, "bizStep": "commissioning"}))
+    await stranger.capture(document({**about, "bizStep": "inspecting"}))
+    await chain.anchor()
+    asked = {"kind": "item", "value": "urn:epc:id:sgtin:4012345.000001.77"}
+
+    answers = [await each.get("/v1/log/map", params=asked) for each in (seller.user, auditor, stranger.user)]
+
+    assert [answer.status_code for answer in answers] == [200, 200, 404]
+    assert answers[0].json()["count"] == 2
