@@ -23,7 +23,9 @@ from backend.kit.strict import Day
 from backend.kit.web import CurrentCaller, CurrentLocale, Route, Session, audit_subject, prepared, prepared_by
 
 router = APIRouter(prefix="/v1", route_class=Route, tags=["answers"])
-_PAY_RUN = ("due_date", "seller", "amount", "currency", "account", "remittance_reference", "invoice_id")
+_PAY_RUN = (
+    "due_date", "seller", "amount", "currency", "pay_into", "account", "remittance_reference", "invoice_id",
+)  # fmt: skip
 InvoiceId = Annotated[UUID, Path(examples=[ID])]
 
 
@@ -253,24 +255,27 @@ async def end_deputy(
 async def pay_run(caller: CurrentCaller, session: Session, until: date) -> Response:
     """CSV for the buyer's payment program: whom to pay what and when, with a reference to give back.
 
-    An invoice financed on this ledger is paid into the ledger; the reference says which one it is.
+    What has become a claim on this ledger is paid into the ledger, and no account is named for it.
     """
     target = io.StringIO()
     writer = csv.writer(target)
     writer.writerow(_PAY_RUN)
     for record in await session.scalars(repository.accepted_by(caller.ledger_id, caller.party_id)):
         invoice = codec.load(record.fields)
-        given = [row for row in await repository.answers_of(session, record.id) if row.state == "given"]
-        due = given[-1].due_date or (invoice.due.day.isoformat() if invoice.due.day else "")
-        if due and due > until.isoformat():
+        amount, day = await service.agreed(session, record, invoice)
+        due = day.isoformat() if day else ""
+        if not amount or (due and due > until.isoformat()):
             continue
-        amount = given[-1].amount if given[-1].amount is not None else invoice.totals.payable or 0
+        # Only what is paid into the ledger discharges the debtor of a claim on it.
+        is_claim = record.state == "in-use"
+        account = "" if is_claim or not invoice.accounts else invoice.accounts[0]
         cells = (
             due,
             invoice.seller.name,
             amounts.text(amount, record.currency),
             record.currency,
-            invoice.accounts[0] if invoice.accounts else "",
+            "ledger" if is_claim else "account",
+            account,
             f"{record.number} {record.issue_date}",
             str(record.id),
         )

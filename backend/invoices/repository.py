@@ -347,6 +347,7 @@ def accepted_by(ledger_id: UUID, party_id: UUID) -> Select[InvoiceRecord]:
     return select(InvoiceRecord).where(
         InvoiceRecord.ledger_id == ledger_id,
         InvoiceRecord.buyer_party_id == party_id,
+        InvoiceRecord.state.in_(("open", "in-use")),
         InvoiceRecord.answer.in_(("AP", "CA")),
     )
 

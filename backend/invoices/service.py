@@ -39,8 +39,6 @@ class Standing:
     judgement: Judgement
     holds: Sequence[InvoiceHold]
     """All of them; those with `released_at` are settled."""
-    credited: int = 0
-    """Minor units of the credit notes that name it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,19 @@ async def standing(session: AsyncSession, caller: Caller, record: InvoiceRecord)
     if record.answer in {"RE", "UQ"}:
         refusal = Reason(rule=f"answer-{record.answer.lower()}", effect=Effect.BLOCK, source=BUYER)
         judged = Judgement.of((*judged.reasons, refusal))
-    return Standing(record, invoice, validation, _with_holds(caller, judged, found), found, credited)
+    return Standing(record, invoice, validation, _with_holds(caller, judged, found), found)
+
+
+async def agreed(session: AsyncSession, record: InvoiceRecord, invoice: Invoice) -> tuple[int, date | None]:
+    """What is left to pay (minor units) and when: as the buyer accepted it, less what was credited."""
+    credited, _ = await _since(session, record)
+    answers = await repository.answers_of(session, record.id)
+    accepting = [each for each in answers if each.state == "given" and each.code in {"AP", "CA"}]
+    last = accepting[-1] if accepting else None
+    whole = invoice.totals.payable or 0
+    amount = last.amount if last and last.amount is not None else whole
+    day = date.fromisoformat(last.due_date) if last and last.due_date else invoice.due.day
+    return max(0, min(amount, whole - credited)), day
 
 
 async def _since(session: AsyncSession, record: InvoiceRecord) -> tuple[int, str | None]:
@@ -128,9 +138,7 @@ async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice
     now_standing = await standing(session, caller, record)
     marks = await fingerprints.of(session, secrets, record)
     invoice = now_standing.invoice
-    answers = [each for each in await repository.answers_of(session, record.id) if each.state == "given"]
-    agreed = answers[-1] if answers and answers[-1].code == "CA" else None
-    agreed_amount = (agreed.amount if agreed else None) or invoice.totals.payable or 0
+    payable, due = await agreed(session, record, invoice)
     return InvoiceFacts(
         id=record.id,
         number=record.number,
@@ -138,8 +146,8 @@ async def facts(session: AsyncSession, caller: Caller, secrets: Secrets, invoice
         buyer_party_id=record.buyer_party_id,
         buyer_name=invoice.buyer.name or invoice.buyer.vat or "?",
         currency=record.currency,
-        payable=max(0, min(agreed_amount, (invoice.totals.payable or 0) - now_standing.credited)),
-        due_date=date.fromisoformat(agreed.due_date) if agreed and agreed.due_date else invoice.due.day,
+        payable=payable,
+        due_date=due,
         document_root=record.document_root,
         key_set=marks.key_set,
         fingerprints=tuple(item.value for item in marks.items),

@@ -10,6 +10,7 @@ import httpx
 import openpyxl
 import pytest
 
+from backend.invoices import service
 from backend.kit.access import Caller, Role
 from tests.backend.conftest import User
 from tests.backend.invoices import samples
@@ -143,9 +144,17 @@ async def test_the_pay_run_names_what_is_accepted_and_due(shop: Shop) -> None:
     early = (await shop.buyer.get("/v1/pay-run", params={"until": "2027-01-30"})).text
     run = (await shop.buyer.get("/v1/pay-run", params={"until": "2027-01-31"})).text
     assert early.count("\n") == 1
-    assert "2027-01-31,Example Tools GmbH,5949.41,EUR,DE23100000001234567890,ET-2026/0117 2026-11-02" in run
+    paid = "2027-01-31,Example Tools GmbH,5949.41,EUR"
+    assert f"{paid},account,DE23100000001234567890,ET-2026/0117 2026-11-02" in run
     assert '"\'=HYPERLINK(""http://x"") 2026-11-02"' in run
     assert (await shop.stranger.get("/v1/pay-run", params={"until": "2027-01-31"})).text.count("\n") == 1
+
+    async with shop.world.database.transaction() as session:
+        await service.mark_in_use(session, shop.world.ledger_id, UUID(first))
+    await shop.seller.post(f"/v1/invoices/{second}/erasure")
+    run = (await shop.buyer.get("/v1/pay-run", params={"until": "2027-01-31"})).text
+    assert f"{paid},ledger,,ET-2026/0117 2026-11-02" in run
+    assert run.count("\n") == 2
 
 
 async def test_answers_by_file_row_by_row(shop: Shop) -> None:
