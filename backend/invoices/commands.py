@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import set_cell_size
 from rich.console import Console
 from rich.progress import track
+from rich.text import Text
 
-from backend.invoices import bundles, summary
+from backend.invoices import amounts, bundles, summary
 from backend.invoices.bundles import Entry
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import PROFILES, Facts, judge
@@ -23,11 +25,13 @@ from backend.invoices.model import Invoice
 from backend.invoices.reading import read_with_xml
 from backend.invoices.validation.check import validate
 from backend.invoices.validation.schematron import RulesUnavailableError
-from backend.kit import clock
+from backend.kit import clock, messages
 from backend.kit.messages import LOCALES, Locale
 
 MAX_BYTES = 100_000_000
 _WORTH_SHARING = 40
+_WIDTH, _LABEL = 80, 22
+_SCREEN = Console(width=_WIDTH)
 Work = Callable[[Path], list[dict[str, Any]]]
 Reader = Callable[[], tuple[Invoice, Any]]
 
@@ -68,7 +72,7 @@ def read(
         shown = track(found, "Reading", len(files), console=Console(stderr=True), disable=not is_watched)
         for entry in (entry for entries in shown for entry in entries):
             failed = failed or "error" in entry
-            typer.echo(json.dumps(entry, ensure_ascii=False) if as_json else _words(entry))
+            typer.echo(json.dumps(entry, ensure_ascii=False) if as_json else _words(entry, language))
     raise typer.Exit(1 if failed or not files else 0)
 
 
@@ -150,17 +154,39 @@ def _bytes(file: Path) -> bytes:
         raise Unreadable("file-missing", reason=error.strerror or type(error).__name__) from None
 
 
-def _words(entry: dict[str, Any]) -> str:
-    """A few lines for a person."""
+def _words(entry: dict[str, Any], locale: Locale) -> str:
+    """A few lines for a person, none wider than `_WIDTH` columns."""
     if "error" in entry:
-        return f"{entry['file']}\n  {entry['error']['message']}\n"
+        return "\n".join((entry["file"], *_wrapped("", entry["error"]["message"]), ""))
+    payable, currency = entry["payable"], entry["currency"]
+    is_known = payable is not None and currency is not None
     lines = [entry["file"]]
-    shown = ("number", "type", "issue_date", "due_date", "payable", "currency")
-    lines += [f"  {name}: {entry[name]}" for name in shown]
-    for name in ("seller", "buyer"):
-        lines.append(f"  {name}: {entry[name]['name']} ({entry[name]['vat'] or '-'})")
-    lines += [f"  validation: {entry['validation']['result']} ({'; '.join(entry['validation']['rules'])})"]
-    lines += [f"    {finding['sentence']}" for finding in entry["validation"]["findings"]]
-    lines += [f"  financeable: {entry['financeable']['result']}"]
-    lines += [f"    {reason['sentence']}" for reason in entry["financeable"]["reasons"]]
-    return "\n".join(lines) + "\n"
+    for label, value in (
+        ("BT-1", entry["number"]),
+        ("BT-3", entry["type"]),
+        ("BT-2", entry["issue_date"]),
+        ("BT-9", f"{entry['due_date'] or '-'} ({entry['due_date_source']})"),
+        ("BT-115", f"{amounts.text(payable, currency)} {currency}" if is_known else None),
+        ("BT-27", _named(entry["seller"])),
+        ("BT-44", _named(entry["buyer"])),
+        ("said.validation", entry["validation"]["result"]),
+        ("said.rules", "; ".join(entry["validation"]["rules"])),
+        ("said.financeable", entry["financeable"]["result"]),
+    ):
+        lines += _wrapped(messages.text(label, locale), value or "-")
+    sentences = (*entry["validation"]["findings"], *entry["financeable"]["reasons"])
+    for sentence in dict.fromkeys(each["sentence"] for each in sentences):
+        lines += _wrapped("", f"- {sentence}")
+    return "\n".join((*lines, ""))
+
+
+def _named(party: dict[str, Any]) -> str:
+    return ", ".join(filter(None, (party["name"], party["vat"]))) or "-"
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    """The label and the text beside it, wrapped by what a screen gives characters: Chinese ones get two."""
+    indent = " " * (_LABEL + 4 if label else 2)
+    lines = Text(text).wrap(_SCREEN, _WIDTH - len(indent))
+    first = f"  {set_cell_size(label, _LABEL)}  " if label else indent
+    return [(first if number == 0 else indent) + line.plain.rstrip() for number, line in enumerate(lines)]

@@ -1,6 +1,7 @@
 """`tallystick invoices read`: one JSON line a file, without network, chain or database."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from typer.testing import CliRunner
 
 from backend.invoices import commands
@@ -80,7 +82,9 @@ def test_sentences_in_chinese_and_in_words(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["read", str(tmp_path), "--language", "zh", "--on", "2026-11-20"])
 
     assert "贷项通知单" in result.stdout
-    assert "financeable: no" in result.stdout
+    assert re.search("可否融资 +no\n", result.stdout)
+    assert re.search("应付金额 +5949.41 EUR\n", result.stdout)
+    assert max(map(cell_len, result.stdout.splitlines()[1:])) <= 80
 
 
 @pytest.mark.parametrize("option", [("--profile", "mars"), ("--language", "fr")])
