@@ -1,14 +1,17 @@
-"""Measures the invoice readers on real files: `CORPORA=folder python -m bench.invoices`.
+"""Measures the invoice readers on real files and on hostile ones: `CORPORA=folder python -m bench.invoices`.
 
 The comparison is not with the readers' own code but with plain XPath, written from the binding tables of
-CEN/TS 16931-3-2 (UBL) and 3-3 (CII). Files that are no invoices are counted apart. Prints one line a figure.
+CEN/TS 16931-3-2 (UBL) and 3-3 (CII). Files that are no invoices are counted apart. Figures stand in
+bench/invoices.json; times are CPU time, since the machine is shared. What differs is told.
 """
 
+import io
 import os
 import re
 import statistics
 import sys
 import time
+import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,7 +26,9 @@ from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import Facts, judge
 from backend.invoices.model import DueDateSource, Invoice
 from backend.invoices.reading import read, read_with_xml, sniff
+from backend.invoices.validation import schematron
 from backend.invoices.validation.check import validate
+from bench.figures import keep
 
 UBL = {
     "number": "ID",
@@ -147,16 +152,22 @@ class Figures:
             wrong = " ".join(what for what, is_right in results.items() if not is_right)
             self.differing.append(f"differs {wrong}: {name}")
 
-    def show(self) -> None:
-        """One line a figure; what differs goes to standard error."""
-        for name, count in self.formats.most_common():
-            print(f"read {name} {count}")
-        for name, count in self.refused.most_common():
-            print(f"refused {name} {count}")
-        print(f"crashed {len(self.crashed)}")
-        for (kind, what), results in sorted(self.fields.items()):
-            print(f"exact {kind} {what} {100 * sum(results) / len(results):.2f} % of {len(results)}")
-        print("\n".join([*self.crashed, *self.differing]), file=sys.stderr)
+    def tell(self) -> None:
+        """Keeps the figures; what differs goes to standard error."""
+        exact = {
+            f"{kind} {what}": f"{sum(results)} of {len(results)}"
+            for (kind, what), results in sorted(self.fields.items())
+        }
+        keep(
+            "real files",
+            {
+                "read": dict(self.formats.most_common()),
+                "refused": dict(self.refused.most_common()),
+                "crashed": len(self.crashed),
+                "exact": exact,
+            },
+        )
+        sys.stderr.write("\n".join([*self.crashed, *self.differing, ""]))
 
 
 def accuracy(folder: Path) -> list[Path]:
@@ -176,7 +187,7 @@ def accuracy(folder: Path) -> list[Path]:
             continue
         invoices.append(file)
         figures.add(sniff(data), invoice, data, str(file.relative_to(folder)))
-    figures.show()
+    figures.tell()
     return invoices
 
 
@@ -190,14 +201,86 @@ def speed(invoices: list[Path]) -> None:
         judge(invoice, validation, Facts(today=date(2026, 11, 20)))
         seconds.append(time.process_time() - started)
         outcomes[validation.outcome] += 1
-    for name, count in outcomes.most_common():
-        print(f"validation {name} {count}")
-    if seconds:
-        print(f"with validation: median CPU {1000 * statistics.median(seconds):.1f} ms a file")
-        print(f"with validation: {60 / statistics.mean(seconds):.0f} files a minute of CPU on one core")
+    keep(
+        "speed",
+        {
+            "files": len(seconds),
+            "median CPU ms with rules and verdict": round(1000 * statistics.median(seconds), 1),
+            "files a minute on one core": round(60 / statistics.mean(seconds)),
+            "outcomes": dict(outcomes.most_common()),
+        },
+    )
+
+
+def units(folder: Path) -> tuple[int, int]:
+    """How many assertions of CEN's UBL unit tests below the folder agree with our run, and of how many."""
+    counted, agreed, ns = 0, 0, "{http://difi.no/xsd/vefa/validator/1.0}"
+    for path in sorted(folder.glob("**/*-unit-UBL/*.xml")):
+        for test in etree.parse(path, etree.XMLParser(remove_comments=True)).getroot().iter(f"{ns}test"):
+            document = next(element for element in test if element.tag != f"{ns}assert")
+            failed = Counter(
+                (item.rule, item.is_warning) for item in schematron.run(schematron.UBL, document).failed
+            )
+            for claim in (entry for part in test.iter(f"{ns}assert") for entry in part):
+                kind, rule = etree.QName(claim).localname, (claim.text or "").strip()
+                if kind in {"error", "warning", "success"}:
+                    seen = failed[rule, False], failed[rule, True]
+                    agreed += {"error": seen[0] > 0, "warning": seen[1] > 0, "success": seen == (0, 0)}[kind]
+                    counted += 1
+    return agreed, counted
+
+
+def hostile() -> None:
+    """What files that mean harm cost, from the bytes to the verdict."""
+    sample = (Path(__file__).parents[1] / "tests" / "samples" / "invoices" / "tools-ubl.xml").read_bytes()
+    judged(sample)  # compiles the rules
+    head = sample.split(b"  <cac:InvoiceLine>", 1)[0]
+    line = (
+        b"<cac:InvoiceLine><cbc:ID>%d</cbc:ID><cac:DespatchLineReference><cac:DocumentReference>"
+        b"<cbc:ID>D%d</cbc:ID></cac:DocumentReference></cac:DespatchLineReference></cac:InvoiceLine>"
+    )
+    tax = sample[sample.index(b"<cac:TaxSubtotal>") : sample.index(b"</cac:TaxSubtotal>") + 18]
+    zeros = io.BytesIO()
+    with zipfile.ZipFile(zeros, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("a.xml", "w") as member:
+        for _ in range(1_000):
+            member.write(bytes(1_000_000))
+    files = {
+        "4,999 lines that break four rules each": head
+        + b"".join(line % (n, n) for n in range(4_999))
+        + b"</Invoice>",
+        "199 tax rates": sample.replace(tax, tax * 199),
+        "100,000 lines": head + b"<cac:InvoiceLine/>" * 100_000 + b"</Invoice>",
+        "900,000 attributes": b"<a " + b" ".join(b'a%d="x"' % n for n in range(900_000)) + b"/>",
+        "499,000 empty elements": head + b"<cbc:Note/>" * 499_000 + b"</Invoice>",
+        "a gigabyte of zeros in a zip": zeros.getvalue(),
+        "a number of nine million characters": sample.replace(b"ET-2026/0117", b"A1" * 4_500_000),
+        "JSON two million deep": b"[" * 2_000_000,
+        "900,000 rows": b"invoice_no,invoice_date,currency,gross\n" + b"A,2026-11-02,EUR,1\n" * 900_000,
+    }
+    found = {}
+    for name, data in files.items():
+        started = time.process_time()
+        answer = judged(data)
+        found[name] = {"answer": answer, "CPU s": round(time.process_time() - started, 2)}
+    keep("hostile files", found)
+
+
+def judged(data: bytes) -> str:
+    """The outcome, or the code of the refusal."""
+    try:
+        invoice, root = read_with_xml(data)
+    except Unreadable as refusal:
+        return refusal.code
+    validation = validate(invoice, root)
+    judge(invoice, validation, Facts(today=date(2026, 11, 20)))
+    return validation.outcome.value
 
 
 if __name__ == "__main__":
     if "CORPORA" not in os.environ:
         sys.exit("CORPORA is not set: name a folder with invoice files (XML, PDF)")
-    speed(accuracy(Path(os.environ["CORPORA"])))
+    corpora = Path(os.environ["CORPORA"])
+    speed(accuracy(corpora))
+    agreed, counted = units(corpora)
+    keep("CEN's UBL unit tests", {"agree": agreed, "of": counted})
+    hostile()

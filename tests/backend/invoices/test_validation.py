@@ -1,7 +1,6 @@
 """Valid, invalid or not applicable: never valid because nothing ran, and what is found is said in words."""
 
 import os
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -15,6 +14,7 @@ from backend.invoices.reading import read_with_xml
 from backend.invoices.validation import schematron
 from backend.invoices.validation.check import OWN_RULES, validate
 from backend.invoices.validation.result import Outcome, Validation
+from bench.invoices import units
 from tests.backend.invoices import samples
 
 CORPORA = os.environ.get("CORPORA")
@@ -189,19 +189,7 @@ def test_every_finding_has_a_sentence_in_both_languages() -> None:
 def test_the_official_unit_tests_agree() -> None:
     """ConnectingEurope/eInvoicing-EN16931: every assertion of its UBL unit tests."""
     assert CORPORA is not None
-    counted, agreed, ns = 0, 0, "{http://difi.no/xsd/vefa/validator/1.0}"
-    for path in sorted(Path(CORPORA).glob("**/*-unit-UBL/*.xml")):
-        for test in etree.parse(path, etree.XMLParser(remove_comments=True)).getroot().iter(f"{ns}test"):
-            document = next(element for element in test if element.tag != f"{ns}assert")
-            failed = Counter(
-                (item.rule, item.is_warning) for item in schematron.run(schematron.UBL, document).failed
-            )
-            for claim in (entry for part in test.iter(f"{ns}assert") for entry in part):
-                kind, rule = etree.QName(claim).localname, (claim.text or "").strip()
-                if kind in {"error", "warning", "success"}:
-                    seen = failed[rule, False], failed[rule, True]
-                    agreed += {"error": seen[0] > 0, "warning": seen[1] > 0, "success": seen == (0, 0)}[kind]
-                    counted += 1
+    agreed, counted = units(Path(CORPORA))
     assert counted > 1_000
     assert agreed / counted >= 0.99
 
