@@ -18,7 +18,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine, MetaData, Uuid, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -180,6 +180,11 @@ def _try_what_rested(engine: Engine) -> None:
 def is_lost_race(error: DBAPIError) -> bool:
     """Whether another transaction wrote the same key a moment before; trying again finds what it wrote."""
     return getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION
+
+
+def is_unstorable(error: DBAPIError) -> bool:
+    """Whether a text holds the character U+0000, which PostgreSQL keeps in no text."""
+    return isinstance(error, DataError) and "NUL" in str(error.orig)
 
 
 def is_away(error: DBAPIError) -> bool:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.kit import logs, problems, tracing
-from backend.kit.database import is_away, is_lock_error, is_lost_race
+from backend.kit.database import is_away, is_lock_error, is_lost_race, is_unstorable
 from backend.kit.ids import uuid7
 from backend.kit.messages import negotiate
 from backend.kit.problems import FieldError, Problem
@@ -157,6 +157,9 @@ async def _on_database(request: Request, error: Exception) -> JSONResponse:
     beaten = isinstance(error, DBAPIError) and (is_lock_error(error) or is_lost_race(error))
     if beaten or isinstance(error, PoolTimeout):
         return answer(request, problems.Busy())
+    if isinstance(error, DBAPIError) and is_unstorable(error):
+        mistake = FieldError("", "character-not-stored", detail="a text holds the character U+0000")
+        return answer(request, problems.InvalidRequest(errors=[mistake]))
     if isinstance(error, DBAPIError) and is_away(error):
         log.warning("request %s: the database cannot be reached", request_id(request))
         return answer(request, problems.DatabaseAway())

@@ -177,3 +177,11 @@ async def test_an_erased_invoice_keeps_no_number_of_its_deliveries(shop: Shop) -
         kept = await repository.tokens_of(session, UUID(invoice))
     assert kept
     assert {token.delivery for token in kept} == {""}
+
+
+async def test_a_character_the_database_cannot_keep_is_a_mistake_of_who_sends_it(shop: Shop) -> None:
+    invoice = (await shop.bring()).json()["id"]
+    body = {"code": "UQ", "reasons": ["QTY"], "note": "which\0order?"}
+    answer = await shop.buyer.post(f"/v1/invoices/{invoice}/answers", json=body)
+
+    assert answer.status_code == (201 if shop.world.database.is_sqlite else 422)
