@@ -17,7 +17,7 @@ MAX_BYTES = 20_000_000
 MAX_LINES = 5_000
 MAX_TAXES = 200
 # Official rules compare every rate with every line: without bounds a small file costs an hour.
-_MAX_ELEMENTS = 500_000
+_MAX_ELEMENTS = 250_000
 _SBDH = "{http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader}StandardBusinessDocument"
 
 
