@@ -51,18 +51,27 @@ def verify(
     try:
         trusted = _trusted_hash(raw, block_hash, rpc_url or [], locale)
         evidence, makers_policy = bundle.read(raw, block_hash=trusted, now=int(time.time()))
-        applied = policies.DEFAULT
-        if policy is not None:
-            with Reader(parse(_read_file(policy, locale))) as reader:
-                applied = policies.read(reader)
     except (BundleError, CanonicalError) as error:
         _stop(locale, "verify.unreadable", problem=str(error))
+    applied = policies.DEFAULT if policy is None else _policy(policy, locale)
     for url in rpc_url or []:
         if _chain(url, locale) != evidence.chain_id:
             _stop(locale, "verify.rpc", url=url, problem=f"chain {evidence.chain_id} is not the node's")
     found = report.run(evidence, applied, makers_policy)
     typer.echo(_answer(found, explain, as_json, locale))
     raise typer.Exit(_status(found))
+
+
+def _policy(path: Path, locale: Locale) -> policies.Policy:
+    try:
+        with Reader(parse(_read_file(path, locale))) as reader:
+            found = policies.read(reader)
+        for name in found.severities:
+            if name not in checks.BY_NAME:
+                raise BundleError(f"/severities/{name}", "there is no check of this name")
+    except (BundleError, CanonicalError) as error:
+        _stop(locale, "verify.bad-policy", problem=str(error))
+    return found
 
 
 def _answer(found: report.Report, explain: str | None, as_json: bool, locale: Locale) -> str:

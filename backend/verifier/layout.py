@@ -109,14 +109,19 @@ def code_hash(code: bytes, contract: Contract) -> bytes:
     return evm.keccak(normalised(code, contract))
 
 
-def links(code: Mapping[str, bytes]) -> Mapping[tuple[str, str], bytes]:
-    """(contract, other contract) → the other's address, as the immutables in the contract's code have it."""
-    found = {}
-    for (name, variable), other in LINKS.items():
-        places = contracts()[name].immutables.get(variable)
-        if places and name in code:
-            found[name, other] = code[name][places[0] + 12 : places[0] + 32]
-    return found
+def links(code: Mapping[str, bytes]) -> Mapping[tuple[str, str], frozenset[bytes]]:
+    """(contract, other contract) → the words that stand in the contract's code for the other's address.
+
+    An immutable stands wherever it is used; code that was not made by the compiler may differ in them.
+    """
+    return {
+        (name, other): frozenset(
+            code[name][start : start + evm.WORD_BYTES]
+            for start in contracts()[name].immutables.get(variable, ())
+        )
+        for (name, variable), other in LINKS.items()
+        if name in code
+    }
 
 
 def normalised(code: bytes, contract: Contract) -> bytes:

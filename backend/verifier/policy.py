@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from backend.verifier.reader import BundleError, Reader
+from backend.kit.canonical import Json
+from backend.verifier import evm, layout
+from backend.verifier.reader import BundleError, Reader, hexadecimal
 
 SEVERITIES = ("required", "advisory")
 
@@ -47,28 +50,49 @@ class Policy:
 
 DEFAULT = Policy()
 
+_MILLION = 1_000_000
 _NUMBERS = ("quantity_tolerance", "anchor_delay", "state_age", "least_paid", "most_days_late", "most_diluted")
 
 
 def read(reader: Reader) -> Policy:
     """A policy from JSON; what it leaves out is as by default."""
-    values: dict[str, object] = {name: reader.integer(name, 40) for name in _NUMBERS if reader.has(name)}
+    values: dict[str, Any] = {name: reader.integer(name, 40) for name in _NUMBERS if reader.has(name)}
     if reader.has("chain_id"):
         values["chain_id"] = reader.integer("chain_id")
     for name in ("services", "title_at_shipment"):
         if reader.has(name):
             values[name] = reader.flag(name)
+    if values.get("quantity_tolerance", 0) > _MILLION:
+        raise reader.error("quantity_tolerance", f"at most {_MILLION} millionths can be missing")
     for name, length in (("contracts", 20), ("witnesses", 32)):
         if reader.has(name):
             inner = reader.object(name)
-            values[name] = {each: inner.raw(each, length) for each in inner.names()}
+            values[name] = {each: _bytes(inner, each, length) for each in inner.names()}
+    for name in values.get("contracts", ()):
+        if name not in layout.contracts():
+            raise reader.error(f"contracts/{name}", f"one of {', '.join(layout.contracts())} belongs here")
     if reader.has("debtor_keys"):
-        values["debtor_keys"] = frozenset(reader.hexes("debtor_keys", 32))
+        values["debtor_keys"] = frozenset(_key(*each) for each in reader.items("debtor_keys"))
     if reader.has("severities"):
         values["severities"] = _severities(reader.object("severities"))
     if reader.has("temperature"):
         values["temperature"] = _temperature(reader.object("temperature"))
-    return Policy(**values)  # type: ignore[arg-type]
+    return Policy(**values)
+
+
+def _bytes(reader: Reader, name: str, length: int) -> bytes:
+    value = reader.value(name)
+    text = value.lower() if isinstance(value, str) else value  # a wallet shows an address with capitals
+    return hexadecimal(text, length, f"{reader.pointer}/{name}")
+
+
+def _key(pointer: str, value: Json) -> bytes:
+    """A key's 32 bytes: those of a machine's, or an address, which a wallet shows with capitals."""
+    text = value.lower() if isinstance(value, str) else value
+    found = hexadecimal(text, None, pointer)
+    if len(found) not in (evm.ADDRESS_BYTES, evm.WORD_BYTES):
+        raise BundleError(pointer, f"an address of 20 bytes or 32 bytes belong here, not {len(found)}")
+    return evm.word(found)
 
 
 def _severities(reader: Reader) -> dict[str, str]:
@@ -81,7 +105,10 @@ def _severities(reader: Reader) -> dict[str, str]:
 
 def _temperature(reader: Reader) -> tuple[int, int]:
     with reader:
-        return _signed(reader, "lowest"), _signed(reader, "highest")
+        lowest, highest = _signed(reader, "lowest"), _signed(reader, "highest")
+    if lowest > highest:
+        raise reader.error("lowest", "nothing lies above the highest and below the lowest")
+    return lowest, highest
 
 
 def _signed(reader: Reader, name: str) -> int:

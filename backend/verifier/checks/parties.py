@@ -46,7 +46,10 @@ def debtor_key(evidence: Evidence, policy: Policy) -> Finding:
     if any(grant.flags & GRANT_HOSTED for grant in grants):
         return cannot_tell("verify.debtor-key.hosted", "/confirmation/signer").claimed(Word.OPERATOR)
     if key not in policy.debtor_keys:
-        return cannot_tell("verify.debtor-key.operator", "/confirmation/signer").claimed(Word.OPERATOR)
+        signer = "0x" + confirmation.signer.hex()
+        return cannot_tell("verify.debtor-key.operator", "/confirmation/signer", key=signer).claimed(
+            Word.OPERATOR
+        )
     return passed("verify.debtor-key.pinned", "/confirmation/signer").by(Word.BANK)
 
 

@@ -66,6 +66,22 @@ WRONG = {
         lambda m: setattr(m, "policy", replace(m.policy, contracts={"Receivables": w.address("copy")})),
         {"contracts": "fail"},
     ),
+    "only the log pinned": (
+        lambda m: setattr(
+            m, "policy", replace(m.policy, contracts={"ProvenanceLog": w.CONTRACTS["ProvenanceLog"]})
+        ),
+        {"contracts": "cannot-tell"},
+    ),
+    "what does not follow from the code of others pinned": (
+        lambda m: setattr(
+            m,
+            "policy",
+            replace(
+                m.policy, contracts={name: w.CONTRACTS[name] for name in ("Receivables", "ProvenanceLog")}
+            ),
+        ),
+        {},
+    ),
     "nothing pinned": (
         lambda m: setattr(
             m, "policy", replace(m.policy, contracts={}, debtor_keys=frozenset(), witnesses={})

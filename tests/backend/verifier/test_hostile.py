@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 from typer.testing import CliRunner
 
-from backend.kit.canonical import encode
-from backend.verifier import bundle, checkpoint, cli, epcis, evidence, page, report, rpc
+from backend.kit.canonical import encode, parse
+from backend.verifier import bundle, checkpoint, cli, epcis, evidence, evm, layout, page, policy, report, rpc
+from backend.verifier.reader import Reader
 from tests.backend.verifier import world as w
 from tests.backend.verifier.test_cli import app
 
@@ -126,3 +127,61 @@ def test_a_node_that_answers_nonsense_is_a_problem_and_no_crash(answer, monkeypa
         rpc.chain_id("http://node")
     with pytest.raises(rpc.NodeProblem):
         rpc.header("http://node", 1)
+
+
+@pytest.mark.parametrize(("name", "variable"), layout.LINKS)
+def test_no_contract_asks_another_than_its_code_names_first(healthy, name, variable):
+    """Code by hand: the immutable is right at its first place, and another contract's at the last."""
+    read = _read(healthy)
+    for start in layout.contracts()[name].immutables[variable]:
+        code = bytearray(read.code[name])
+        code[start + 31] ^= 1
+        deployed = _Deployed(read, name, bytes(code))
+        other = replace(read, code={**read.code, name: bytes(code)}, ledger=deployed)
+        found = next(each for each in report.run(other, healthy.policy).results if each.check == "contracts")
+        assert found.finding.code == "verify.contracts.linked"
+
+
+class _Deployed:
+    """A ledger one of whose contracts has other code."""
+
+    def __init__(self, read, name, code):
+        self._read, self._name, self._code = read, name, code
+
+    def __getattr__(self, attribute):
+        return getattr(self._read.ledger, attribute)
+
+    def code_hash(self, name):
+        return evm.keccak(self._code) if name == self._name else self._read.ledger.code_hash(name)
+
+
+@pytest.mark.parametrize(
+    ("demanded", "says"),
+    [
+        ({"contracts": {"Receivable": "0x" + "11" * 20}}, "/contracts/Receivable"),
+        ({"severities": {"reveived": "advisory"}}, "/severities/reveived"),
+        ({"severity": {}}, "/severity"),
+        ({"quantity_tolerance": 1_000_001}, "/quantity_tolerance"),
+        ({"temperature": {"lowest": "8000", "highest": "2000"}}, "/temperature/lowest"),
+        ({"debtor_keys": ["0x1234"]}, "/debtor_keys/0"),
+    ],
+)
+def test_a_policy_with_a_name_or_number_that_means_nothing_is_refused(healthy, tmp_path, demanded, says):
+    file, rules = tmp_path / "bundle.json", tmp_path / "policy.json"
+    file.write_bytes(healthy.raw)
+    rules.write_text(json.dumps(demanded))
+    answer = CliRunner().invoke(app, [str(file), "--policy", str(rules)])
+    assert answer.exit_code == cli.UNREADABLE
+    assert f"This is no policy this program can read: {says}" in answer.output
+
+
+def test_a_debtors_key_is_pinned_as_its_wallet_shows_it(healthy):
+    shown = w.key("debtor").address
+    found = policy.read(Reader(parse(json.dumps({"debtor_keys": [shown]}))))
+    assert found.debtor_keys == healthy.policy.debtor_keys
+    unpinned = next(r for r in report.run(_read(healthy), policy.DEFAULT).results if r.check == "debtor-key")
+    assert shown.lower() in report.text_of(unpinned, "en")
+
+
+def _read(built):
+    return bundle.read(built.raw, block_hash=built.block_hash, now=w.NOW)[0]
