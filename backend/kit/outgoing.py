@@ -10,6 +10,7 @@ import hmac
 import ipaddress
 import socket
 import ssl
+from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from typing import Final
@@ -18,6 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 TIMEOUT: Final = 10.0
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 _PORTS: Final = frozenset({80, 443, 8080, 8443})
 
 
@@ -36,10 +38,43 @@ def signature(secret: str, delivery_id: str, timestamp: int, body: bytes) -> str
 
     A secret in that standard's form, `whsec_` and base64, is decoded; any other text is the key itself.
     """
-    bare = secret.removeprefix("whsec_")
-    key = base64.b64decode(bare) if bare != secret else secret.encode()
     signed = f"{delivery_id}.{timestamp}.".encode() + body
-    return "v1," + base64.b64encode(hmac.new(key, signed, sha256).digest()).decode()
+    return "v1," + base64.b64encode(hmac.new(_key(secret), signed, sha256).digest()).decode()
+
+
+def _key(secret: str) -> bytes:
+    bare = secret.removeprefix("whsec_")
+    return base64.b64decode(bare) if bare != secret else secret.encode()
+
+
+def require_deliverable(destination: str, secret: str | None = None, *, allow_private: bool = False) -> None:
+    """What can be told of a destination and its secret without asking anybody. Raises DeliveryError."""
+    try:
+        parts = urlsplit(destination)
+        host, port = parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+        (host or "").encode("idna")
+    except ValueError as error:
+        raise DeliveryError("the destination is no well-formed address") from error
+    if parts.scheme not in {"https", "http"} or not host or parts.username or parts.password:
+        raise DeliveryError("the destination is an http or https address without user and password")
+    if not allow_private and port not in _PORTS:
+        raise DeliveryError(f"port {port} is none that webhooks are sent to")
+    with suppress(ValueError):
+        if not allow_private and not _is_public(ipaddress.ip_address(host)):
+            raise DeliveryError(f"{host} is not in the public network")
+    try:
+        _key(secret or "")
+    except ValueError as error:
+        raise DeliveryError("what follows whsec_ in the secret is no base64") from error
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether it is, and does not carry another address that a gateway may turn it into."""
+    if isinstance(address, ipaddress.IPv6Address) and (
+        address.sixtofour is not None or address.teredo is not None or address in _NAT64
+    ):
+        return False
+    return address.is_global and not address.is_multicast
 
 
 async def resolve(destination: str, *, allow_private: bool = False) -> tuple[str, str]:
@@ -48,20 +83,15 @@ async def resolve(destination: str, *, allow_private: bool = False) -> tuple[str
     The name is resolved once and the connection made to that address: a name that changes its mind in between
     reaches nothing else. Raises DeliveryError for anything but http(s) to a public address.
     """
+    require_deliverable(destination, allow_private=allow_private)
     parts = urlsplit(destination)
-    host = parts.hostname
-    if parts.scheme not in {"https", "http"} or host is None or parts.username or parts.password:
-        raise DeliveryError("the destination is an http or https address without user and password")
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    if not allow_private and port not in _PORTS:
-        raise DeliveryError(f"port {port} is none that webhooks are sent to")
+    host, port = str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise DeliveryError(f"{host} cannot be resolved") from error
     for *_, place in found:
-        address = ipaddress.ip_address(place[0])
-        if not allow_private and not address.is_global:
+        if not allow_private and not _is_public(ipaddress.ip_address(place[0])):
             raise DeliveryError(f"{host} is not in the public network")
     return str(found[0][4][0]), host
 
@@ -76,6 +106,7 @@ async def deliver(
     allow_private: bool = False,
 ) -> None:
     """Sends one document. Raises DeliveryError unless the answer is 2xx."""
+    require_deliverable(destination, secret, allow_private=allow_private)
     address, host = await resolve(destination, allow_private=allow_private)
     parts = urlsplit(destination)
     port = f":{parts.port}" if parts.port else ""

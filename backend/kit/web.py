@@ -23,7 +23,7 @@ from backend.kit.access import WRITERS, Caller
 from backend.kit.database import Database
 from backend.kit.gate import Gate
 from backend.kit.messages import Locale, negotiate
-from backend.kit.problems import InvalidCursor, Problem
+from backend.kit.problems import FieldError, InvalidCursor, InvalidRequest, Problem
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
@@ -173,6 +173,7 @@ class Route(APIRoute):
 
         async def read(request: Request) -> Response:
             request.state.route = self.path_format
+            _require_text(request)
             async with _database(request).reading() as session:
                 await _authenticate(request, session)
                 request.state.session = session
@@ -180,6 +181,7 @@ class Route(APIRoute):
 
         async def change(request: Request) -> Response:
             request.state.route = self.path_format
+            _require_text(request)
             database = _database(request)
             # Before the write lock is taken: the body has arrived whole and the caller is known.
             body = await request.body()
@@ -231,6 +233,13 @@ async def done_before(session: AsyncSession, deeds: Sequence[Deed]) -> list[Resp
         except Problem as problem:
             answers.append(problem)
     return answers
+
+
+def _require_text(request: Request) -> None:
+    """Raises InvalidRequest for an address with a NUL, which no text in PostgreSQL can hold."""
+    if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        detail = "an address holds no NUL character"
+        raise InvalidRequest(errors=[FieldError("", "malformed", detail=detail)])
 
 
 def _replay(done: idempotency.IdempotentRequest, print_: str) -> Response:

@@ -124,8 +124,8 @@ async def recorder_proof(
 
 def _jwk(encoded: str) -> dict[str, str]:
     try:
-        value = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
-    except ValueError as error:
+        value = json.loads(base64.urlsafe_b64decode(encoded[:2000] + "=" * (-len(encoded) % 4)))
+    except (ValueError, RecursionError) as error:
         raise SignatureIncomplete(missing="Tallystick-Key") from error
     members = ("kty", "crv", "x", "y")
     if not isinstance(value, dict) or not {"kty", "crv", "x"} <= set(value) or "d" in value:

@@ -32,21 +32,22 @@ def presented(row: RecordedEvent, epc_format: EpcFormat = "No_Preference") -> Ob
 def context_for(rows: Sequence[RecordedEvent]) -> tuple[list[Any], set[int]]:
     """One context for several events, and which of them (by sequence) need one of their own.
 
-    Prefixes are joined; an event whose prefix already stands for something else carries its context itself.
+    Only prefixes that all have in common are said for all: what one recorder calls `ex` must not give a
+    meaning to another's text that begins so, and none may take a prefix of the standard from the others.
     """
-    joined: dict[str, str] = {}
-    apart: set[int] = set()
-    for row in rows:
-        own = {
+    own = {
+        row.sequence: {
             prefix: name
             for prefix, name in namespaces_of(row.context).items()
             if PREFIXES.get(prefix) != name
         }
-        if any(joined.get(prefix, name) != name for prefix, name in own.items()):
-            apart.add(row.sequence)
-        else:
-            joined |= own
-    return ([CONTEXT, joined] if joined else [CONTEXT]), apart
+        for row in rows
+    }
+    common = next(iter(own.values()), {})
+    if any(prefixes != common for prefixes in own.values()):
+        common = {}
+    apart = {sequence for sequence, prefixes in own.items() if prefixes != common}
+    return ([CONTEXT, common] if common else [CONTEXT]), apart
 
 
 def own_context(row: RecordedEvent) -> list[Any]:

@@ -1,6 +1,7 @@
 """Named queries, their subscriptions, and the top-level resources (EPCIS 2.0, sections 12.8 and 12.6)."""
 
 import json
+import re
 from typing import Annotated, Any, Final
 from urllib.parse import quote, unquote, urlencode
 
@@ -9,7 +10,9 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from backend.kit.clock import iso
+from backend.kit.outgoing import DeliveryError, require_deliverable
 from backend.kit.problems import FieldError, InvalidRequest, NotFound
+from backend.kit.settings import Settings
 from backend.kit.strict import Moment
 from backend.kit.web import (
     CurrentCaller,
@@ -43,7 +46,8 @@ router = APIRouter(
     prefix="/epcis", route_class=Route, tags=["EPCIS"], dependencies=[Depends(agreed_versions)]
 )
 
-_NAME = Annotated[str, Path(max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]*$")]
+_WORD: Final = r"[A-Za-z0-9][A-Za-z0-9._~-]{0,199}"
+_NAME = Annotated[str, Path(max_length=200, pattern=f"^{_WORD}$")]
 _PER_PAGE = Annotated[int, Query(alias="perPage", ge=1, le=200)]
 _TOKEN = Annotated[str | None, Query(alias="nextPageToken", max_length=512)]
 _VALUE_TOKEN = Annotated[str | None, Query(alias="nextPageToken", max_length=2000)]
@@ -97,8 +101,8 @@ async def create_query(request: Request, session: Session, caller: CurrentCaller
         raise InvalidRequest(errors=[FieldError("", "not-json", detail=str(error))]) from error
     name = given.get("name") if isinstance(given, dict) else None
     values = given.get("query") if isinstance(given, dict) else None
-    if not isinstance(name, str) or not name.replace("-", "").replace("_", "").isalnum() or len(name) > 200:
-        detail = "letters, digits, - and _ belong there, at most 200"
+    if not isinstance(name, str) or not re.fullmatch(_WORD, name):
+        detail = "letters from a to z, digits and ._~- belong there, at most 200"
         raise InvalidRequest(errors=[FieldError("/name", "malformed", detail=detail)])
     if not isinstance(values, dict):
         raise InvalidRequest(errors=[FieldError("/query", "malformed", detail="an object belongs there")])
@@ -184,6 +188,11 @@ async def subscribe(
     if body.stream == (body.schedule is not None):
         detail = "either stream is true or a schedule is given"
         raise InvalidRequest(errors=[FieldError("/schedule", "malformed", detail=detail)])
+    settings: Settings = request.app.state.settings
+    try:
+        require_deliverable(body.dest, body.signature_token, allow_private=settings.allow_private_webhooks)
+    except DeliveryError as error:
+        raise InvalidRequest(errors=[FieldError("/dest", "malformed", detail=str(error))]) from error
     row = await subscriptions.named(session, caller, name)
     made = await subscriptions.subscribe(
         session,
@@ -270,7 +279,7 @@ async def list_resource(
 ) -> Response:
     """The values of one kind in the events the caller may read."""
     _require_known(resource)
-    after = unquote(token) if token else None
+    after = unquote(token).replace("\x00", "") if token else None
     if resource == "eventTypes":
         values = await resources.kinds(session, caller, after=after, limit=per_page + 1)
     else:

@@ -1,5 +1,6 @@
 """Named queries and their subscriptions: kept for a party, run in its name, told of each event once."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,6 +32,9 @@ from backend.verifier.names import namespaces_of
 
 BATCH: Final = 200
 """Events in one delivery at most."""
+
+AT_ONCE: Final = 8
+"""Deliveries under way at a time."""
 
 LOOKED_AT: Final = 2000
 STREAM_PAUSE: Final = timedelta(seconds=1)
@@ -253,26 +257,36 @@ async def step(database: Database, ledger_id: UUID, *, allow_private: bool = Fal
     moment = now()
     async with database.reading() as session:
         waiting = await due(session, ledger_id, moment)
-    for subscription_id in waiting:
-        async with database.transaction() as session:
-            batch = await prepare(session, subscription_id, moment)
-        if batch is None:
-            continue
-        failed: DeliveryError | None = None
-        try:
-            await deliver(
-                batch.destination,
-                batch.body,
-                delivery_id=str(batch.delivery_id),
-                timestamp=int(now().timestamp()),
-                secret=batch.secret,
-                allow_private=allow_private,
-            )
-        except DeliveryError as error:
-            failed = error
-        async with database.transaction() as session:
-            await finish(session, batch, now(), failed)
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def tell(subscription_id: UUID) -> None:
+        async with turns:
+            await _tell(database, subscription_id, moment, allow_private=allow_private)
+
+    # Together, so that a receiver that lets us wait does not let all others wait.
+    await asyncio.gather(*map(tell, waiting))
     return False
+
+
+async def _tell(database: Database, subscription_id: UUID, moment: datetime, *, allow_private: bool) -> None:
+    async with database.transaction() as session:
+        batch = await prepare(session, subscription_id, moment)
+    if batch is None:
+        return
+    failed: DeliveryError | None = None
+    try:
+        await deliver(
+            batch.destination,
+            batch.body,
+            delivery_id=str(batch.delivery_id),
+            timestamp=int(now().timestamp()),
+            secret=batch.secret,
+            allow_private=allow_private,
+        )
+    except DeliveryError as error:
+        failed = error
+    async with database.transaction() as session:
+        await finish(session, batch, now(), failed)
 
 
 def subscription_loop(database: Database, ledger_id: UUID, *, allow_private: bool = False) -> Loop:

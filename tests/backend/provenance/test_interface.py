@@ -132,3 +132,41 @@ async def test_the_token_of_another_party_opens_nothing(seller: Recorder, strang
     assert answer.status_code == 200
     assert listed(answer) == []
     assert "link" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/events?EQ_bizStep=%00", "/events/%00", "/bizSteps/%00", "/eventTypes/%00/events",
+     "/epcs?nextPageToken=%00", "/bizSteps?nextPageToken=%2500", "/queries?nextPageToken=" + "0" * 600],
+)  # fmt: skip
+async def test_addresses_that_no_database_can_hold_are_refused(seller: Recorder, path: str) -> None:
+    answer = await seller.user.get(f"/epcis{path}")
+
+    assert answer.status_code in {200, 400, 404, 422}
+
+
+@pytest.mark.parametrize(
+    "key", ["[" * 20_000, json.dumps({"kty": "OKP", "crv": ["x"], "x": {}}), "5", "\x00"]
+)
+async def test_a_key_that_is_none_is_refused(seller: Recorder, key: str) -> None:
+    headers = {"Tallystick-Key": base64.urlsafe_b64encode(key.encode()).decode()}
+    answer = await seller.capture(document(RECEIPT), **headers)
+
+    assert answer.status_code in {400, 403}
+
+
+async def test_no_recorder_gives_a_meaning_to_what_another_wrote(seller: Recorder) -> None:
+    """Prefixes that only some events know stay with those, in one answer as in many."""
+    honest = {**RECEIPT, "epcList": ["urn:test:1"], "bizStep": "cbv:BizStep-receiving"}
+    await seller.capture(document(honest))
+    taken = {"cbv": "https://elsewhere.example/", "ex": "https://ns.example.com/"}
+    await seller.capture(document({**RECEIPT, "epcList": ["urn:test:2"], "ex:a": "1"}, context=taken))
+
+    answer = await seller.user.get("/epcis/events")
+
+    content = answer.json()
+    assert not any(isinstance(entry, dict) for entry in content["@context"])
+    both = {event.body["epcList"][0]: event for event in read(answer.content).events}
+    assert both["urn:test:1"].namespaces["cbv"] == "https://ref.gs1.org/cbv/"
+    assert both["urn:test:1"].namespaces["ex"] == "https://ns.example.com/epcis/"
+    assert both["urn:test:2"].namespaces["ex"] == "https://ns.example.com/"

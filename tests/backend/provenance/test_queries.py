@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 
 from backend.kit.clock import now
 from backend.kit.database import Database
-from backend.kit.outgoing import DeliveryError, resolve
+from backend.kit.outgoing import DeliveryError, deliver, resolve
 from backend.provenance.problems import QueryInvalid
 from backend.provenance.query import subscriptions
 from backend.provenance.query.schedule import Schedule
@@ -24,7 +24,7 @@ from tests.backend.provenance.conftest import Recorder, receipts
 from tests.backend.provenance.epcis.samples import BOARD, COLD_CHAIN, PALLET, RECEIPT, document
 
 QUERY = {"name": "receipts", "query": {"EQ_bizStep": ["receiving"], "GE_quantity": 1}}
-HOOK = "http://127.0.0.1:8080/hook"
+HOOK = "http://93.184.216.34:8080/hook"
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ async def test_deliveries_are_signed(named: Recorder, database: Database, world:
     expected = hmac.new(b"a secret of ours", signed + request.content, sha256).digest()
     assert request.headers["webhook-signature"] == "v1," + base64.b64encode(expected).decode()
     assert request.headers["gs1-signature"] == request.headers["webhook-signature"]
-    assert request.headers["host"] == "127.0.0.1:8080"
+    assert request.headers["host"] == "93.184.216.34:8080"
 
 
 async def test_a_delivery_that_failed_is_the_same_delivery_again(
@@ -137,7 +137,7 @@ async def test_a_delivery_that_failed_is_the_same_delivery_again(
     told = [[epc.rpartition("/")[2] for epc in listed(call.request.content)] for call in hook.calls]
     assert ids[0] == ids[1] == ids[2] != ids[3]
     assert told == [["0"], ["0"], ["0"], ["5"]]
-    assert (shown["failures"], shown["lastError"]) == (2, "ConnectError: 127.0.0.1 did not answer")
+    assert (shown["failures"], shown["lastError"]) == (2, "ConnectError: 93.184.216.34 did not answer")
     assert "signatureToken" not in shown
 
 
@@ -323,3 +323,47 @@ async def test_since_goes_on_where_it_ended(buyer: Recorder, database: Database,
 
     assert [row.sequence for row in first + rest] == list(range(9))
     assert (place, end) == (4, 9)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"dest": "file:///etc/passwd"},
+        {"dest": "javascript:1"},
+        {"dest": "https://127.0.0.1/"},
+        {"dest": "https://[::ffff:10.0.0.1]/"},
+        {"dest": "https://[64:ff9b::a00:1]/"},
+        {"dest": "https://[2002:a00:1::]/"},
+        {"dest": "https://[::1/"},
+        {"dest": "https://example.com:99999/"},
+        {"dest": "https://example.com:22/"},
+        {"dest": f"https://{'a' * 300}.example/"},
+        {"dest": "https://user:secret@example.com/"},
+        {"signatureToken": "whsec_not quite base64"},
+    ],
+)
+async def test_a_subscription_that_could_never_be_delivered_is_refused(
+    buyer: Recorder, body: dict[str, str]
+) -> None:
+    await buyer.user.post("/epcis/queries", json={"name": "receipts", "query": {}})
+
+    answer = await buyer.user.post(
+        "/epcis/queries/receipts/subscriptions", json={"dest": HOOK, "stream": True} | body
+    )
+
+    assert answer.status_code == 422
+    with pytest.raises(DeliveryError):
+        await deliver(
+            body.get("dest", HOOK),
+            b"",
+            delivery_id="1",
+            timestamp=1,
+            secret=body.get("signatureToken"),
+        )
+
+
+@pytest.mark.parametrize("name", ["\u00fc\u00b2", "\u67e5\u8be2", "", "-a", "a/b", "a" * 201, ".."])
+async def test_a_query_is_named_so_that_its_address_can_be_asked_for(buyer: Recorder, name: str) -> None:
+    answer = await buyer.user.post("/epcis/queries", json={"name": name, "query": {}})
+
+    assert answer.status_code == 422
