@@ -61,7 +61,8 @@ def _search(url: str, name: str, key: str) -> int:
         "--checks", CHECKS, "--continue-on-failure", "--request-timeout", "60", "--no-color",
         *sys.argv[1:],
     ]  # fmt: skip
-    return subprocess.run(command, cwd=ROOT, env=child_environment(), check=False).returncode
+    told = child_environment(SCHEMATHESIS_HOOKS="bench.schemathesis_forms", PYTHONPATH=str(ROOT))
+    return subprocess.run(command, cwd=ROOT, env=told, check=False).returncode
 
 
 def _make_environment() -> None:

@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -102,7 +102,12 @@ class StandingView(View):
     holders: list[OwedView]
 
 
-@router.get("/ageing", summary="See what is owed, by debtor and days past due")
+_AS_CSV: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": "as_of,debtor,currency,total"}}}
+}
+
+
+@router.get("/ageing", summary="See what is owed, by debtor and days past due", responses=_AS_CSV)
 async def ageing(
     caller: CurrentCaller,
     session: Session,
@@ -119,7 +124,7 @@ async def ageing(
     return view if format == "json" else _csv(view)  # type: ignore[return-value]
 
 
-@router.get("/book", summary="See every receivable as it was")
+@router.get("/book", summary="See every receivable as it was", responses=_AS_CSV)
 async def book(
     caller: CurrentCaller,
     session: Session,
