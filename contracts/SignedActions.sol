@@ -9,7 +9,8 @@ import {
     ACTION_COSIGNATURE,
     ACTION_SIGNATURE,
     ISignedActions,
-    SignedAction
+    SignedAction,
+    actionAt
 } from "./interfaces/ISignedActions.sol";
 
 /// @title The base of every contract whose participants act by signature
@@ -63,11 +64,12 @@ abstract contract SignedActions is ISignedActions, Signers, EIP712 {
     /// @inheritdoc ISignedActions
     function relayMany(SignedAction[] calldata actions) external returns (uint256 failures) {
         for (uint256 i = 0; i < actions.length; ++i) {
-            bytes memory reason = _perform(actions[i]);
+            SignedAction calldata action = actionAt(actions, i);
+            bytes memory reason = _perform(action);
 
             if (reason.length != 0) {
                 ++failures;
-                emit ActionFailed(actions[i].signer, actions[i].nonce, reason);
+                emit ActionFailed(action.signerOf(), action.nonce, reason);
             }
         }
     }
@@ -130,11 +132,6 @@ abstract contract SignedActions is ISignedActions, Signers, EIP712 {
     /// The encoding bits that mark the argument word at `position` as of the given kind.
     function _at(uint256 position, uint256 kind) internal pure returns (uint256) {
         return kind << (8 + 2 * position);
-    }
-
-    /// Uses up a nonce outside a relayed action, of something else that a signer bound to it.
-    function _useNonce(address signer, uint256 nonce) internal {
-        if (!_takeNonce(signer, nonce)) revert NonceUsed(signer, nonce);
     }
 
     /// Whether the signature is the signer's, by its key or, failing that, by its ERC-1271 contract.

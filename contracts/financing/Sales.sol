@@ -19,7 +19,6 @@ import {
     OFFER_EXPIRY,
     OFFER_LOCK_TIME,
     OFFER_PRICE,
-    OFFER_RECOURSE,
     OFFER_REPURCHASE_PRICE,
     OFFER_RESERVE,
     OFFER_SELLER,
@@ -406,11 +405,10 @@ abstract contract Sales is SignedActions, IFinancing {
         uint256 reserve = offer.wordAt(OFFER_RESERVE);
         bool sound;
         (given, sound) = unitsOf(parcels);
-        if (!sound || given == 0 || price == 0) revert OfferInvalid();
-        if (reserve != 0 && (reserve > price || offer.wordAt(OFFER_LOCK_TIME) != 0)) revert OfferInvalid();
-        if (offer.wordAt(OFFER_RECOURSE) != 0 && offer.wordAt(OFFER_REPURCHASE_PRICE) == 0) {
+        if (!sound || given == 0 || price == 0 || offer.wordAt(OFFER_REPURCHASE_PRICE) == 0) {
             revert OfferInvalid();
         }
+        if (reserve != 0 && (reserve > price || offer.wordAt(OFFER_LOCK_TIME) != 0)) revert OfferInvalid();
         if (offer.wordAt(OFFER_BUYER) == offer.wordAt(OFFER_SELLER)) revert OfferInvalid();
         if (price > given) given = price;
     }

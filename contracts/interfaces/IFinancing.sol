@@ -65,7 +65,7 @@ interface IFinancing is ISignedActions {
     /// @notice Thrown when the price is below what the seller accepts.
     error PriceTooLow(uint64 price, uint64 limit);
     /// @notice Thrown when the offer contradicts itself: no parcels or price, a reserve above the price or without cash,
-    /// recourse for nothing, buyer and seller the same, or a parcel whose least unpaid share is zero or above its units.
+    /// a repurchase price of nothing, buyer and seller the same, or a parcel whose least unpaid share is zero or above its units.
     error OfferInvalid();
     /// @notice Thrown when the token does not settle these claims, or is closed for new business.
     error TokenNotOpen(address token);

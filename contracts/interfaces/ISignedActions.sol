@@ -39,7 +39,18 @@ function signerOf(SignedAction calldata action) pure returns (address signer) {
     }
 }
 
-/// @notice A member of bytes, which must lie in calldata: what the compiler's own check asks, at a third of its cost.
+/// @notice One of several actions. One that would not lie in calldata reads as zeros, and so expired long ago: it must
+/// not stop the others.
+function actionAt(SignedAction[] calldata actions, uint256 i) pure returns (SignedAction calldata action) {
+    assembly ("memory-safe") {
+        let start := calldataload(add(actions.offset, shl(5, i)))
+        action := add(actions.offset, start)
+        if shr(64, start) { action := calldatasize() }
+    }
+}
+
+/// @notice A member of bytes. One that would not lie in calldata reads as a single zero, which is no call and no
+/// signature, for the same reason.
 function bytesAt(SignedAction calldata action, uint256 position) pure returns (bytes calldata member) {
     assembly ("memory-safe") {
         let start := calldataload(add(action, position))
@@ -48,7 +59,10 @@ function bytesAt(SignedAction calldata action, uint256 position) pure returns (b
         member.length := calldataload(start)
         member.offset := add(start, 0x20)
         outside := or(outside, shr(64, member.length))
-        if or(outside, gt(add(member.offset, member.length), calldatasize())) { revert(0, 0) }
+        if or(outside, gt(add(member.offset, member.length), calldatasize())) {
+            member.offset := calldatasize()
+            member.length := 1
+        }
     }
 }
 
@@ -88,7 +102,8 @@ interface ISignedActions {
     /// @notice Carries out a signed action, with the errors of the action itself.
     function relay(SignedAction calldata action) external;
 
-    /// @notice Carries out several signed actions in order. One that fails changes nothing and stops no other.
+    /// @notice Carries out several signed actions in order. One that fails, or is no action at all, changes nothing and
+    /// stops no other; but see to their gas, of which a signer that is a contract may use up as much as there is.
     /// @return failures How many failed; each of them emits `ActionFailed`.
     function relayMany(SignedAction[] calldata actions) external returns (uint256 failures);
 

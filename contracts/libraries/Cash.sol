@@ -39,16 +39,18 @@ library Cash {
         }
     }
 
-    /// A token that does not answer has nothing.
+    /// Reverts if the token does not answer: what moved could not be told.
     function balanceOf(address token, address account) internal view returns (uint256 held) {
         bytes32 selector = IERC20.balanceOf.selector;
+        bool answered;
         assembly ("memory-safe") {
             let data := mload(0x40)
             mstore(data, selector)
             mstore(add(data, 0x04), shr(96, shl(96, account)))
-            mstore(0x00, 0)
-            pop(staticcall(gas(), token, data, 0x24, 0x00, 0x20))
+            // From right to left.
+            answered := and(gt(returndatasize(), 0x1f), staticcall(gas(), token, data, 0x24, 0x00, 0x20))
             held := mload(0x00)
         }
+        if (!answered) revert SafeERC20.SafeERC20FailedOperation(token);
     }
 }

@@ -26,7 +26,7 @@ abstract contract Administration is Ledger, IReceivablesExtension {
         id = SettlementWord.idOf(token);
         uint8 decimals = IERC20Metadata(token).decimals();
         if (
-            _settlements[id].token() != address(0) || _settlementIds.length == CURRENCIES_MAX
+            id == 0 || _settlements[id].token() != address(0) || _settlementIds.length == CURRENCIES_MAX
                 || decimals < digits || decimals - digits > EXPONENT_MAX
         ) revert SettingInvalid();
         uint8 exponent = decimals - digits;

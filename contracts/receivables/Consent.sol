@@ -95,9 +95,8 @@ abstract contract Consent is Ledger, IReceivablesCore, SignedActions {
     {
         bytes32 statement = irrevocable ? IRREVOCABLE_STATEMENT_HASH : ACKNOWLEDGED_STATEMENT_HASH;
         if (replaced != 0) {
-            return _hashTypedDataV4(
-                keccak256(abi.encode(REPLACEMENT_TYPEHASH, statement, replaced, id, nonce, deadline))
-            );
+            return
+                _digest(keccak256(abi.encode(REPLACEMENT_TYPEHASH, statement, replaced, id, nonce, deadline)));
         }
         bytes32 structHash;
         bytes32 typehash = CONFIRMATION_TYPEHASH;
@@ -110,7 +109,7 @@ abstract contract Consent is Ledger, IReceivablesCore, SignedActions {
             mstore(add(data, 0x80), deadline)
             structHash := keccak256(data, 0xa0)
         }
-        return _hashTypedDataV4(structHash);
+        return _digest(structHash);
     }
 
     function _hashOthers(bytes32[] calldata fingerprints) internal pure returns (bytes32) {

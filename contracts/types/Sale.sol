@@ -23,7 +23,8 @@ struct Offer {
     uint64 price;
     uint64 reserve;
     Recourse recourse;
-    /// Minor units at which the seller takes everything back; for a part, the same part of it.
+    /// Minor units at which the seller takes everything back; for a part, the same part of it. Never zero: there is always
+    /// a warranty.
     uint64 repurchasePrice;
     /// Whether the buyer buys although a lot of a receivable is under dispute.
     bool acceptDispute;

@@ -109,7 +109,7 @@ contract FinancingTest is LedgerTest {
 
     function test_Accept_OffersThatContradictThemselves() public {
         bytes32 id = _claim();
-        for (uint256 i = 0; i < 9; ++i) {
+        for (uint256 i = 0; i < 10; ++i) {
             Offer memory offer = _offer(id);
             if (i == 0) offer.parcels = new Parcel[](0);
             if (i == 1) offer.price = 0;
@@ -124,6 +124,8 @@ contract FinancingTest is LedgerTest {
                 offer.parcels[0] = Parcel(id, type(uint64).max, 1);
                 offer.parcels[1] = Parcel(id, type(uint64).max, 1);
             }
+            // A warranty there always is.
+            if (i == 9) offer.repurchasePrice = 0;
             bytes memory signature = _signed(bank, offer);
             vm.prank(supplier.signer);
             vm.expectRevert(IFinancing.OfferInvalid.selector);

@@ -54,6 +54,17 @@ contract ReceivablesSettingsTest is LedgerTest {
         assertEq(ids[1], id, "the second");
     }
 
+    /// A token whose address ends in four zero bytes would be the currency of every token that there is none of.
+    function test_AdmitCurrency_OfIdZero_Reverts() public {
+        address vain = address(uint160(0xbeef) << 32);
+        vm.etch(vain, address(euro).code);
+        vm.expectRevert(IReceivablesEvents.SettingInvalid.selector);
+        receivables.admitCurrency(vain, EUR, 2, 1);
+        (uint32 id, Currency memory none) = receivables.currencyOf(address(0x70CE));
+        assertEq(id, 0, "id of none");
+        assertEq(none.token, address(0), "token of none");
+    }
+
     function test_AdmitCurrency_Twice_TooFewOrTooManyDecimals_Reverts() public {
         bytes memory refused = abi.encodeWithSelector(IReceivablesEvents.SettingInvalid.selector);
         vm.expectRevert(refused);
