@@ -59,6 +59,24 @@ contract OddToken {
     }
 }
 
+/// A token that fails with a zero when asked what there is, until it was told to move some: then it has much, as if that
+/// had come.
+contract LateToken {
+    bool private _told;
+
+    function transferFrom(address, address, uint256) external returns (bool) {
+        return _told = true;
+    }
+
+    function balanceOf(address) external view returns (uint256) {
+        if (_told) return 1_000_000;
+        assembly ("memory-safe") {
+            mstore(0x00, 0)
+            revert(0x00, 0x20)
+        }
+    }
+}
+
 /// Branches: Cash.tree.
 contract CashTest is Test {
     address private constant PAYER = address(0xFaCade0000000000000000000000000000000001);
@@ -113,13 +131,24 @@ contract CashTest is Test {
 
     function test_Pull_TakesMoreThanItBrings() public {
         assertEq(_user.pull(address(new OddToken(1, true)), PAYER, PAYEE, 1), 0, "none");
-        assertEq(_user.pull(address(new OddToken(1, false)), PAYER, PAYEE, 1), 0, "untold");
     }
 
-    function test_BalanceOf() public {
+    function test_Pull_DoesNotSayWhatThereIs() public {
+        _expectRefused(address(new OddToken(1, false)));
+        _expectRefused(address(new LateToken()));
+    }
+
+    function test_BalanceOf() public view {
         assertEq(_user.balanceOf(address(_token), PAYEE), 7, "payee's");
         assertEq(_user.balanceOf(address(_token), PAYER), 1000, "payer's");
-        assertEq(_user.balanceOf(address(0xdead), PAYER), 0, "of no token");
-        assertEq(_user.balanceOf(address(new OddToken(1, false)), PAYER), 0, "untold");
+    }
+
+    function test_BalanceOf_Untold() public {
+        address[3] memory tokens =
+            [address(0xdead), address(new OddToken(1, false)), address(new LateToken())];
+        for (uint256 i = 0; i < 3; ++i) {
+            vm.expectRevert(abi.encodeWithSelector(SafeERC20.SafeERC20FailedOperation.selector, tokens[i]));
+            _user.balanceOf(tokens[i], PAYER);
+        }
     }
 }

@@ -14,7 +14,7 @@ import {Confirmation, Terms} from "../../../contracts/types/Terms.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {vm} from "./Vm.sol";
 
-/// What went wrong for others, one test each.
+/// What went wrong for others, one test each; 5 to 8 and 13 also in PitfallsOfClaims.t.sol.
 contract PitfallsTest is LedgerTest {
     AwkwardCurrency private _awkward;
 
@@ -300,7 +300,7 @@ contract PitfallsTest is LedgerTest {
     }
 
     /// 11. An offer still open after the claim changed: a cent was paid, or the seller redeemed a part before accepting.
-    function test_OfferOpenAfterTheClaimChanged() public {
+    function test_OfferOpenAfterTheSellerRedeemedAPart() public {
         bytes32 id = _claim();
         Offer memory offer = _offer(id);
         bytes memory signature = _signed(bank, offer);

@@ -40,22 +40,6 @@ contract ReceivablesConfirmationTest is LedgerTest {
         return receivables.confirmationDigest(terms, 0, confirmation.nonce, confirmation.deadline);
     }
 
-    function _list(bytes32 word) private pure returns (bytes32[] memory list) {
-        list = new bytes32[](1);
-        list[0] = word;
-    }
-
-    function _replacement(Terms memory terms, bytes32 replaced)
-        private
-        returns (Confirmation memory confirmation)
-    {
-        confirmation = _confirmation(terms);
-        confirmation.signature = _signature(
-            debtor.key,
-            receivables.confirmationDigest(terms, replaced, confirmation.nonce, confirmation.deadline)
-        );
-    }
-
     function test_Confirm_WhenPaused_Reverts() public {
         Terms memory terms = _terms();
         _issue(terms);
@@ -180,8 +164,6 @@ contract ReceivablesConfirmationTest is LedgerTest {
         receivables.issue(terms);
     }
 
-    /* REPLACE */
-
     /// Signatures are read where the call says; that must be within it, to the last byte.
     function test_Confirm_SignaturesThatLieOutside_Revert() public {
         Terms memory terms = _terms();
@@ -247,90 +229,5 @@ contract ReceivablesConfirmationTest is LedgerTest {
             value := mload(add(add(data, 0x20), place))
         }
         return _with(data, place, value | (1 << bit));
-    }
-
-    function test_Replace_ByOtherParties_Reverts() public {
-        Terms memory old = _terms();
-        bytes32 replaced = _issueAndConfirm(old);
-        Terms memory terms = _terms();
-        terms.supplier = subSupplier.account;
-        Confirmation memory confirmation = _replacement(terms, replaced);
-        vm.prank(subSupplier.signer);
-        vm.expectRevert(IReceivablesEvents.PartiesDiffer.selector);
-        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
-
-        Actor memory otherDebtor = _actor("other debtor", 2);
-        terms.supplier = supplier.account;
-        terms.debtor = otherDebtor.account;
-        vm.prank(supplier.signer);
-        vm.expectRevert(IReceivablesEvents.PartiesDiffer.selector);
-        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
-    }
-
-    function test_Replace_WithoutItsFingerprints_Reverts() public {
-        Terms memory old = _terms();
-        bytes32 replaced = _issueAndConfirm(old);
-        Terms memory terms = _terms();
-        Confirmation memory confirmation = _replacement(terms, replaced);
-        bytes32[][3] memory wrong = [new bytes32[](0), _list("another"), new bytes32[](2)];
-        (wrong[2][0], wrong[2][1]) = (old.fingerprint, "one too many");
-        for (uint256 i = 0; i < 3; ++i) {
-            vm.prank(supplier.signer);
-            vm.expectRevert(IReceivablesEvents.OtherFingerprintsMismatch.selector);
-            receivables.replace(old, terms, wrong[i], confirmation);
-        }
-    }
-
-    function test_Replace_WhatIsNotConfirmed_OrALot_Reverts() public {
-        Terms memory old = _terms();
-        bytes32 id = _issue(old);
-        Terms memory terms = _terms();
-        Confirmation memory confirmation = _replacement(terms, id);
-        vm.prank(supplier.signer);
-        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, id, Status.Issued));
-        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
-
-        uint256 clean = vm.snapshotState();
-        vm.startPrank(supplier.signer);
-        receivables.cancel(old, "mistake");
-        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, id, Status.Cancelled));
-        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
-        vm.stopPrank();
-        vm.revertToState(clean);
-
-        receivables.confirm(old, _confirmation(old));
-        vm.prank(debtor.signer);
-        receivables.dispute(old, FACE, "all of it");
-        vm.prank(supplier.signer);
-        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.NotReplaceable.selector, id));
-        receivables.replace(old, terms, _list(old.fingerprint), confirmation);
-    }
-
-    /// Keeping the fingerprint, and under several keys.
-    function test_Replace_UnderSeveralKeys_KeepsAndTakes() public {
-        bytes32[] memory keys = new bytes32[](2);
-        (keys[0], keys[1]) = ("one", "two");
-        fingerprints.changeKeys(keys);
-        Terms memory old = _terms();
-        old.otherFingerprints = keccak256(abi.encodePacked(_list("other")));
-        Confirmation memory confirmation = _confirmation(old);
-        confirmation.otherFingerprints = _list("other");
-        vm.prank(supplier.signer);
-        bytes32 replaced = receivables.issueAndConfirm(old, confirmation);
-
-        Terms memory terms = _terms();
-        terms.fingerprint = old.fingerprint;
-        terms.otherFingerprints = keccak256(abi.encodePacked(_list("new")));
-        confirmation = _replacement(terms, replaced);
-        confirmation.otherFingerprints = _list("new");
-        bytes32[] memory all = new bytes32[](2);
-        (all[0], all[1]) = (old.fingerprint, "other");
-        vm.expectEmit(address(receivables));
-        emit IReceivablesEvents.Replaced(replaced, receivables.idOf(terms));
-        vm.prank(supplier.signer);
-        bytes32 id = receivables.replace(old, terms, all, confirmation);
-        assertEq(fingerprints.idOf(debtor.account, old.fingerprint), id, "kept");
-        assertEq(fingerprints.idOf(debtor.account, "other"), id, "never freed");
-        assertEq(fingerprints.idOf(debtor.account, "new"), id, "taken");
     }
 }

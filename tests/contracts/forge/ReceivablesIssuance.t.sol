@@ -5,14 +5,9 @@ import {IFingerprints} from "../../../contracts/interfaces/IFingerprints.sol";
 import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
 import {IReceivablesEvents} from "../../../contracts/interfaces/IReceivablesEvents.sol";
 import {ISignedActions, SignedAction} from "../../../contracts/interfaces/ISignedActions.sol";
-import {SCOPE_ALL, SCOPE_CONFIRM, SCOPE_ISSUE, UNLIMITED} from "../../../contracts/types/Account.sol";
+import {SCOPE_ALL, SCOPE_CONFIRM} from "../../../contracts/types/Account.sol";
 import {Status} from "../../../contracts/types/Receivable.sol";
-import {
-    ACKNOWLEDGED_STATEMENT_HASH,
-    CONFIRMATION_TYPEHASH,
-    Confirmation,
-    Terms
-} from "../../../contracts/types/Terms.sol";
+import {Confirmation, Terms} from "../../../contracts/types/Terms.sol";
 import {LedgerTest} from "./LedgerTest.sol";
 import {vm} from "./Vm.sol";
 
@@ -21,17 +16,6 @@ contract ReceivablesIssuanceTest is LedgerTest {
     function _issue(Terms memory terms) internal returns (bytes32) {
         vm.prank(supplier.signer);
         return receivables.issue(terms);
-    }
-
-    function _replacement(Terms memory terms, bytes32 replaced)
-        internal
-        returns (Confirmation memory confirmation)
-    {
-        confirmation = _confirmation(terms);
-        confirmation.signature = _signature(
-            debtor.key,
-            receivables.confirmationDigest(terms, replaced, confirmation.nonce, confirmation.deadline)
-        );
     }
 
     function _one(bytes32 word) internal pure returns (bytes32[] memory list) {
@@ -230,105 +214,6 @@ contract ReceivablesIssuanceTest is LedgerTest {
         assertEq(receivables.receivable(id).confirmedAt, 0, "cancelled");
     }
 
-    function test_Confirm_WhenPaused_Reverts() public {
-        Terms memory terms = _terms();
-        _issue(terms);
-        Confirmation memory confirmation = _confirmation(terms);
-        receivables.pause();
-        vm.expectRevert(IReceivablesEvents.NewBusinessPaused.selector);
-        receivables.confirm(terms, confirmation);
-        receivables.unpause();
-        receivables.confirm(terms, confirmation);
-    }
-
-    /* MANY */
-
-    /// A signer is asked about once for equal parties: for the largest amount, not for the first.
-    function test_IssueMany_EachWithinTheLimit() public {
-        _grant(supplier, stranger, SCOPE_ISSUE, 100, UNLIMITED);
-        Terms[] memory terms = new Terms[](3);
-        (terms[0], terms[1], terms[2]) = (_terms(), _terms(), _terms());
-        (terms[0].amount, terms[1].amount, terms[2].amount) = (100, 1, 101);
-        vm.prank(stranger);
-        vm.expectPartialRevert(IParticipants.AboveLimit.selector);
-        receivables.issueMany(terms);
-        terms[2].amount = 100;
-        terms[2].supplier = subSupplier.account;
-        vm.prank(stranger);
-        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
-        receivables.issueMany(terms);
-        terms[2].supplier = supplier.account;
-        vm.prank(stranger);
-        bytes32[] memory ids = receivables.issueMany(terms);
-        assertEq(_units(supplier, ids[2]), 100, "units");
-    }
-
-    function test_ConfirmMany_EachByWhoeverMay() public {
-        uint256 clerk = uint256(keccak256("clerk"));
-        _grant(debtor, vm.addr(clerk), SCOPE_CONFIRM, FACE - 1, FACE - 2);
-        (Terms[] memory terms, Confirmation[] memory confirmations) = _two();
-        vm.prank(supplier.signer);
-        bytes32[] memory ids = receivables.issueMany(terms);
-        _signAs(clerk, confirmations[1], ids[1]);
-        vm.expectPartialRevert(IParticipants.AboveLimit.selector);
-        receivables.confirmMany(terms, confirmations);
-        confirmations[1] = _confirmation(terms[1]);
-        receivables.confirmMany(terms, confirmations);
-        assertTrue(receivables.statusOf(ids[1]) == Status.Confirmed, "both");
-        assertEq(fingerprints.idOf(debtor.account, terms[1].fingerprint), ids[1], "slot");
-    }
-
-    function test_IssueAndConfirmMany_AllOrNone() public {
-        (Terms[] memory terms, Confirmation[] memory confirmations) = _two();
-        terms[1].fingerprint = terms[0].fingerprint;
-        confirmations[1] = _confirmation(terms[1]);
-        vm.prank(supplier.signer);
-        vm.expectPartialRevert(IFingerprints.FingerprintAlreadyTaken.selector);
-        receivables.issueAndConfirmMany(terms, confirmations);
-        (terms, confirmations) = _two();
-        vm.prank(supplier.signer);
-        bytes32[] memory ids = receivables.issueAndConfirmMany(terms, confirmations);
-        assertEq(fingerprints.idOf(debtor.account, terms[1].fingerprint), ids[1], "slot");
-        // One with two fingerprints among those with one.
-        (terms, confirmations) = _two();
-        terms[0].otherFingerprints = keccak256(abi.encodePacked(bytes32("second identifier")));
-        confirmations[0] = _confirmation(terms[0]);
-        confirmations[0].otherFingerprints = _one("second identifier");
-        vm.prank(supplier.signer);
-        ids = receivables.issueAndConfirmMany(terms, confirmations);
-        assertEq(fingerprints.idOf(debtor.account, "second identifier"), ids[0], "other slot");
-        assertEq(fingerprints.idOf(debtor.account, terms[1].fingerprint), ids[1], "slot");
-    }
-
-    function _two() private returns (Terms[] memory terms, Confirmation[] memory confirmations) {
-        terms = new Terms[](2);
-        confirmations = new Confirmation[](2);
-        for (uint256 i = 0; i < 2; ++i) {
-            terms[i] = _terms();
-            confirmations[i] = _confirmation(terms[i]);
-        }
-    }
-
-    function _signAs(uint256 key, Confirmation memory confirmation, bytes32 id) private view {
-        confirmation.signer = vm.addr(key);
-        bytes32 structHash = keccak256(
-            abi.encode(
-                CONFIRMATION_TYPEHASH,
-                ACKNOWLEDGED_STATEMENT_HASH,
-                id,
-                confirmation.nonce,
-                confirmation.deadline
-            )
-        );
-        confirmation.signature =
-            _signature(key, _typed(address(receivables), "Tallystick Receivables", structHash));
-    }
-
-    function _grant(Actor memory actor, address key, uint16 scope, uint64 limit, uint64 alone) private {
-        vm.prank(actor.signer);
-        participants.grantKey(actor.account, _key(key), scope, 0, 0, type(uint40).max, limit, alone);
-    }
-
     function test_Confirm_AboveWhatOneSignerMay_NeedsTwo() public {
         uint256 second = uint256(keccak256("second"));
         vm.prank(debtor.signer);
@@ -425,93 +310,5 @@ contract ReceivablesIssuanceTest is LedgerTest {
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFingerprints.KeySetNotCurrent.selector, 1, 2));
         receivables.issueAndConfirm(terms, confirmation);
-    }
-
-    /* CANCEL, REJECT, REPLACE */
-
-    function test_Cancel_AndReject_OnlyBeforeConfirmation() public {
-        Terms memory terms = _terms();
-        bytes32 id = _issue(terms);
-        vm.prank(bank.signer);
-        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
-        receivables.cancel(terms, "no");
-        vm.prank(supplier.signer);
-        receivables.cancel(terms, "mistake");
-        assertTrue(receivables.statusOf(id) == Status.Cancelled, "cancelled");
-        assertEq(_units(supplier, id), 0, "units gone");
-
-        terms = _terms();
-        id = _issue(terms);
-        vm.prank(debtor.signer);
-        receivables.reject(terms, "not delivered");
-        assertTrue(receivables.statusOf(id) == Status.Cancelled, "rejected");
-
-        terms = _terms();
-        id = _issueAndConfirm(terms);
-        vm.prank(supplier.signer);
-        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, id, Status.Confirmed));
-        receivables.cancel(terms, "too late");
-    }
-
-    function test_Replace_PutsAnotherInItsPlace() public {
-        Terms memory old = _terms();
-        bytes32 replaced = _issueAndConfirm(old);
-        Terms memory terms = _terms();
-        terms.amount = FACE - 1;
-        Confirmation memory confirmation = _replacement(terms, replaced);
-        vm.prank(supplier.signer);
-        bytes32 id = receivables.replace(old, terms, _one(old.fingerprint), confirmation);
-
-        assertTrue(receivables.statusOf(replaced) == Status.Replaced, "replaced");
-        assertTrue(receivables.statusOf(id) == Status.Confirmed, "in its place");
-        assertEq(_units(supplier, replaced), 0, "the old to zero");
-        assertEq(_units(supplier, id), FACE - 1, "the new");
-        assertEq(fingerprints.idOf(debtor.account, old.fingerprint), id, "never freed");
-        assertEq(fingerprints.idOf(debtor.account, terms.fingerprint), id, "pointed anew");
-    }
-
-    function test_Replace_WithAnOrdinaryConfirmation_Reverts() public {
-        Terms memory old = _terms();
-        _issueAndConfirm(old);
-        Terms memory terms = _terms();
-        Confirmation memory confirmation = _confirmation(terms);
-        vm.prank(supplier.signer);
-        vm.expectPartialRevert(ISignedActions.SignatureInvalid.selector);
-        receivables.replace(old, terms, _one(old.fingerprint), confirmation);
-    }
-
-    function test_Replace_WhenNotWholeOrSoldOrPaid_Reverts() public {
-        Terms memory old = _terms();
-        bytes32 id = _issueAndConfirm(old);
-        Terms memory terms = _terms();
-        Confirmation memory confirmation = _replacement(terms, id);
-        bytes memory refused = abi.encodeWithSelector(IReceivablesEvents.NotReplaceable.selector, id);
-
-        _transfer(supplier, bank, id, 1);
-        vm.prank(supplier.signer);
-        vm.expectRevert(refused);
-        receivables.replace(old, terms, _one(old.fingerprint), confirmation);
-        _transfer(bank, supplier, id, 1);
-
-        uint256 clean = vm.snapshotState();
-        _pay(debtor, id, 1);
-        vm.prank(supplier.signer);
-        vm.expectRevert(refused);
-        receivables.replace(old, terms, _one(old.fingerprint), confirmation);
-        vm.revertToState(clean);
-
-        clean = vm.snapshotState();
-        _sell(id);
-        _transfer(bank, otherBank, id, FACE / 2);
-        _transfer(bank, supplier, id, FACE / 2);
-        _transfer(otherBank, supplier, id, FACE / 2);
-        assertTrue(receivables.holding(id, supplier.account).sold, "marked by way of others");
-        vm.prank(supplier.signer);
-        vm.expectRevert(refused);
-        receivables.replace(old, terms, _one(old.fingerprint), confirmation);
-        vm.revertToState(clean);
-
-        vm.prank(supplier.signer);
-        receivables.replace(old, terms, _one(old.fingerprint), confirmation);
     }
 }
