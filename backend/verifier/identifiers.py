@@ -72,10 +72,10 @@ def check_digit(digits: str) -> str:
 
 def _encode(text: str) -> str:
     """Percent-encodes what an EPC URN's field may hold and a Digital Link path may not."""
-    return "".join(
-        character if re.fullmatch(r"[-'.0-9;=A-Z_a-z]", character) else f"%{ord(character):02X}"
-        for character in unquote(text)
-    )
+    return _BEYOND.sub(lambda found: f"%{ord(found[0]):02X}", unquote(text))
+
+
+_BEYOND: Final = re.compile(r"[^-'.0-9;=A-Z_a-z]")
 
 
 def _gtin(company: str, reference: str) -> str:
@@ -239,6 +239,7 @@ def is_gs1_shaped(uri: str) -> bool:
     return uri.startswith("urn:epc:") or (uri.startswith("http") and _segments(uri) is not None)
 
 
+@lru_cache(maxsize=1 << 15)
 def class_of(link: str) -> str | None:
     """The GTIN link that a canonical SGTIN, LGTIN or UPUI link belongs to; None for other keys."""
     read = _segments(link)

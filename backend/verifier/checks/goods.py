@@ -325,6 +325,7 @@ def _add_event(
             _add(total, epcis.Quantity(epcis.item_class(item), Decimal(1), None))
 
 
+@lru_cache(maxsize=8)
 def _packed(evidence: Evidence, by: bytes | None) -> Mapping[str, list[epcis.EventView]]:
     """Packing events that count, by the logistic unit that was packed.
 
