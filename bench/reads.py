@@ -18,11 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
+import psutil
 from sqlalchemy import create_engine, event, make_url, text
 
 from backend.chain.contracts import load
@@ -134,8 +136,13 @@ def _caller(connection: Any, ledger: UUID, number: int, column: str) -> tuple[st
 class Load:
     """Sends requests when they are due and notes how long after that each was answered."""
 
-    def __init__(self, urls: list[str], callers: dict[str, list[tuple[str, list[UUID]]]]) -> None:
-        self.urls, self.callers = urls, callers
+    def __init__(
+        self,
+        urls: list[str],
+        callers: dict[str, list[tuple[str, list[UUID]]]],
+        used: Callable[[], dict[str, float]],
+    ) -> None:
+        self.urls, self.callers, self.used = urls, callers, used
         self.chance = random.Random(5)  # noqa: S311 - a load, no secret
 
     async def run(self, rate: float, seconds: float) -> dict[str, Any]:
@@ -154,6 +161,7 @@ class Load:
                     failed += 1
                 times[kind].append(time.perf_counter() - due)
 
+            before = self.used()
             started = time.perf_counter()
             running = []
             for number in range(int(rate * seconds)):
@@ -165,6 +173,9 @@ class Load:
             took = time.perf_counter() - started
         every = sorted(times["list"] + times["detail"])
         found: dict[str, Any] = {"offered": rate, "answered": round(len(every) / took, 1), "failed": failed}
+        found["cpu_ms_a_request"] = {
+            name: round((now - before[name]) / len(every) * 1000, 2) for name, now in self.used().items()
+        }
         for name, sample in (("all", every), *times.items()):
             for share in (50, 99):
                 found[f"{name}_p{share}_ms"] = _quantile(sorted(sample), share)
@@ -264,7 +275,17 @@ def main() -> None:
                 command = [str(PYTHON), "-m", "backend.cli", "api"]
                 processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log))
         urls = [f"http://127.0.0.1:{port}" for port in ports]
-        asyncio.run(_measure(urls, callers, claims, rate, seconds, cluster.url))
+
+        def used() -> dict[str, float]:
+            apis = [psutil.Process(each.pid) for each in processes]
+            return {
+                "api": _seconds(apis),
+                "postgresql": _seconds(cluster.processes()),
+                "clients": time.process_time(),
+            }
+
+        load_ = Load(urls, callers, used)
+        asyncio.run(_measure(urls, load_, claims, rate, seconds, cluster.url))
     finally:
         for process in processes:
             process.terminate()
@@ -285,11 +306,13 @@ def _filled(note: Path, url: str, ledger: UUID, claims: int) -> dict[str, list[t
     return found
 
 
-async def _measure(
-    urls: list[str], callers: Any, claims: int, rate: int, seconds: int, database: str
-) -> None:
+def _seconds(processes: Sequence[psutil.Process]) -> float:
+    """Seconds of a processor that processes have used."""
+    return sum(sum(each.cpu_times()[:2]) for each in processes)
+
+
+async def _measure(urls: list[str], load_: Load, claims: int, rate: int, seconds: int, database: str) -> None:
     await _ready(urls)
-    load_ = Load(urls, callers)
     await load_.run(20, 10)  # connections, caches
     busy = os.getloadavg()[0]
     offered = await load_.run(rate, seconds)
@@ -302,7 +325,7 @@ async def _measure(
     saturation = max((each["answered"] for each in kept_up), default=offered["answered"])
     print(f"it keeps up with {saturation} requests a second")
     planned = {}
-    for kind, known_of in callers.items():
+    for kind, known_of in load_.callers.items():
         secret, seen = known_of[0]
         planned[kind] = await plans(database, secret, seen[0])
     print(json.dumps(planned, indent=1))
