@@ -36,6 +36,7 @@ from backend.parties import model
 from backend.parties.service import authenticate
 from backend.receivables import reading
 from bench.faults.cluster import Cluster
+from bench.throughput.wire import Line
 from tasks.console import step
 from tasks.environment import PYTHON, ROOT
 from tasks.rpc import choose_port
@@ -138,39 +139,47 @@ class Load:
 
     def __init__(
         self,
-        urls: list[str],
+        ports: list[int],
         callers: dict[str, list[tuple[str, list[UUID]]]],
         used: Callable[[], dict[str, float]],
     ) -> None:
-        self.urls, self.callers, self.used = urls, callers, used
+        self.ports, self.callers, self.used = ports, callers, used
         self.chance = random.Random(5)  # noqa: S311 - a load, no secret
 
     async def run(self, rate: float, seconds: float) -> dict[str, Any]:
         """Offers `rate` requests a second for so long."""
         times: dict[str, list[float]] = {"list": [], "detail": []}
         failed = 0
-        limits = httpx.Limits(max_connections=200, max_keepalive_connections=200, keepalive_expiry=2)
-        async with httpx.AsyncClient(limits=limits, timeout=30, trust_env=False) as client:
+        free: dict[int, list[Line]] = {port: [] for port in self.ports}
 
-            async def one(kind: str, url: str, secret: str, due: float) -> None:
-                nonlocal failed
+        async def one(kind: str, port: int, path: str, secret: str, due: float) -> None:
+            nonlocal failed
+            line = free[port].pop() if free[port] else Line(port, {})
+            headers = {"Authorization": f"Bearer {secret}"}
+            try:
                 try:
-                    answer = await client.get(url, headers={"Authorization": f"Bearer {secret}"})
-                    failed += answer.status_code != 200
-                except httpx.HTTPError:
-                    failed += 1
-                times[kind].append(time.perf_counter() - due)
+                    answer = await line.get(path, headers)
+                except (OSError, EOFError):  # a kept connection that the server had closed
+                    line = Line(port, {})
+                    answer = await line.get(path, headers)
+                failed += answer.status != 200
+                free[port].append(line)
+            except (OSError, EOFError):
+                failed += 1
+            times[kind].append(time.perf_counter() - due)
 
-            before = self.used()
-            started = time.perf_counter()
-            running = []
-            for number in range(int(rate * seconds)):
-                due = started + number / rate
-                if (early := due - time.perf_counter()) > 0:
-                    await asyncio.sleep(early)
-                running.append(asyncio.create_task(one(*self._request(number), due)))
-            await asyncio.gather(*running)
-            took = time.perf_counter() - started
+        before = self.used()
+        started = time.perf_counter()
+        running = []
+        for number in range(int(rate * seconds)):
+            due = started + number / rate
+            if (early := due - time.perf_counter()) > 0:
+                await asyncio.sleep(early)
+            running.append(asyncio.create_task(one(*self._request(number), due)))
+        await asyncio.gather(*running)
+        took = time.perf_counter() - started
+        for line in (each for lines in free.values() for each in lines):
+            line.close()
         every = sorted(times["list"] + times["detail"])
         found: dict[str, Any] = {"offered": rate, "answered": round(len(every) / took, 1), "failed": failed}
         found["cpu_ms_a_request"] = {
@@ -181,12 +190,12 @@ class Load:
                 found[f"{name}_p{share}_ms"] = _quantile(sorted(sample), share)
         return found
 
-    def _request(self, number: int) -> tuple[str, str, str]:
+    def _request(self, number: int) -> tuple[str, int, str, str]:
         secret, seen = self.chance.choice(self.callers[self.chance.choice(("supplier", "debtor", "bank"))])
-        place = f"{self.urls[number % len(self.urls)]}/v1/receivables"
+        port = self.ports[number % len(self.ports)]
         if number % 4 == 0:
-            return "list", f"{place}?limit=20", secret
-        return "detail", f"{place}/{self.chance.choice(seen)}", secret
+            return "list", port, "/v1/receivables?limit=20", secret
+        return "detail", port, f"/v1/receivables/{self.chance.choice(seen)}", secret
 
 
 def _quantile(sample: list[float], share: int) -> float:
@@ -284,7 +293,7 @@ def main() -> None:
                 "clients": time.process_time(),
             }
 
-        load_ = Load(urls, callers, used)
+        load_ = Load(ports, callers, used)
         asyncio.run(_measure(urls, load_, claims, rate, seconds, cluster.url))
     finally:
         for process in processes:

@@ -53,7 +53,13 @@ def from_minor(minor: int, currency: str) -> Decimal:
 
 def text(minor: int, currency: str) -> str:
     """1230 EUR → `"12.30"`: plain decimal text, no grouping, point as separator."""
-    return format(from_minor(minor, currency), "f")
+    if isinstance(minor, bool) or not isinstance(minor, int):
+        raise AmountError(f"{minor!r} is not an integer number of minor units")
+    sign, digits, places = "-" if minor < 0 else "", str(abs(minor)), exponent(currency)
+    if not places:
+        return sign + digits
+    digits = digits.rjust(places + 1, "0")
+    return f"{sign}{digits[:-places]}.{digits[-places:]}"
 
 
 def parse(amount: str) -> Decimal:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Select,
     String,
     UniqueConstraint,
+    Uuid,
     and_,
     bindparam,
     func,
@@ -189,16 +190,22 @@ async def party_of_account(session: AsyncSession, ledger_id: UUID, account: str)
     )
 
 
+_NAMES = (
+    select(PartyAccount.account, Party.name)
+    .join(Party, Party.id == PartyAccount.party_id)
+    .where(
+        PartyAccount.ledger_id == bindparam("ledger_id", type_=Uuid()),
+        PartyAccount.account.in_(bindparam("accounts", expanding=True)),
+    )
+)
+
+
 async def names_of_accounts(
     session: AsyncSession, ledger_id: UUID, accounts: Sequence[str]
 ) -> dict[str, str]:
     """Party names by account."""
-    statement = (
-        select(PartyAccount.account, Party.name)
-        .join(Party, Party.id == PartyAccount.party_id)
-        .where(PartyAccount.ledger_id == ledger_id, PartyAccount.account.in_(accounts))
-    )
-    return {row.account: row.name for row in await session.execute(statement)}
+    rows = await session.execute(_NAMES, {"ledger_id": ledger_id, "accounts": accounts})
+    return {row.account: row.name for row in rows}
 
 
 async def accounts_of(session: AsyncSession, party_id: UUID) -> Sequence[str]:

@@ -32,7 +32,7 @@ async def listing(
     invoice_id: UUID | None = None,
 ) -> tuple[list[ReceivableView], str | None]:
     """One page of the receivables the caller may see, newest first, and the cursor of the next."""
-    accounts = await accounts_of(session, caller.party_id)
+    accounts = await _accounts(session, caller)
     parts: list[Select[UUID]] = []
     if not caller.sees_everything:
         parts = await visibility.parts(session, caller.ledger_id, caller.party_id, accounts)
@@ -50,16 +50,23 @@ async def everything(session: AsyncSession, caller: Caller) -> Select[Receivable
     statement = repository.records(caller.ledger_id)
     if caller.sees_everything:
         return statement
-    accounts = await accounts_of(session, caller.party_id)
+    accounts = await _accounts(session, caller)
     return statement.where(visibility.concerns(accounts, caller.party_id))
 
 
 async def get(session: AsyncSession, caller: Caller, receivable_id: UUID) -> ReceivableRecord:
     """A receivable the caller may see, or NotFound."""
-    statement = (await everything(session, caller)).where(ReceivableRecord.id == receivable_id)
-    if (record := await session.scalar(statement)) is None:
+    record = await visibility.one(session, caller, await _accounts(session, caller), receivable_id)
+    if record is None:
         raise NotFound()
     return record
+
+
+async def _accounts(session: AsyncSession, caller: Caller) -> Sequence[str]:
+    """The caller's accounts; that it has one alone is known from its key."""
+    if caller.account is not None:
+        return [caller.account]
+    return await accounts_of(session, caller.party_id)
 
 
 async def own(desk: Desk, receivable_id: UUID, *, side: Literal["supplier", "debtor"]) -> ReceivableRecord:
@@ -75,7 +82,7 @@ async def own(desk: Desk, receivable_id: UUID, *, side: Literal["supplier", "deb
 
 async def show(session: AsyncSession, caller: Caller, record: ReceivableRecord) -> ReceivableView:
     """One receivable with what the chain says of it and what the caller has of it."""
-    accounts = await accounts_of(session, caller.party_id)
+    accounts = await _accounts(session, caller)
     (view,) = await show_many(session, caller, [record], accounts)
     return view
 
@@ -116,7 +123,7 @@ async def timeline(
 
 async def holdings(session: AsyncSession, caller: Caller) -> list[HoldingView]:
     """Everything the caller's accounts have of any receivable."""
-    accounts = await accounts_of(session, caller.party_id)
+    accounts = await _accounts(session, caller)
     shown = []
     for each in await repository.held_by(session, caller.ledger_id, accounts):
         state = await repository.state(session, caller.ledger_id, each.receivable)

@@ -2,7 +2,7 @@
 text."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -240,7 +240,7 @@ def receivable_view(
         ),
         amount=amount(terms["amount"], code),
         due_date=date.fromisoformat(record.due_date),
-        due_end=datetime.fromtimestamp(terms["dueEnd"], now().tzinfo),
+        due_end=datetime.fromtimestamp(terms["dueEnd"], UTC),
         time_zone=record.time_zone,
         undertaking="irrevocable" if terms["undertaking"] else "acknowledged",
         grace_days=terms["graceDays"],

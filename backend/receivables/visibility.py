@@ -6,11 +6,14 @@ index that ends in the id, and no further than the page.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
+from sqlalchemy import BindParameter, ColumnElement, Select, Uuid, and_, bindparam, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import defer
 
+from backend.kit.access import Caller
 from backend.receivables.repository import Holding, Invitation, ReceivableRecord, ReceivableState
 
 _MANY = 2_000
@@ -46,14 +49,13 @@ async def parts(
 
 
 async def _holds_many(session: AsyncSession, ledger_id: UUID, accounts: Sequence[str]) -> bool:
-    some = select(Holding.account).where(Holding.ledger_id == ledger_id, Holding.account.in_(accounts))
-    counted = select(func.count()).select_from(some.limit(_MANY + 1).subquery())
-    return (await session.scalar(counted) or 0) > _MANY
+    given = {"ledger_id": ledger_id, "accounts": accounts}
+    return (await session.scalar(_COUNTED, given) or 0) > _MANY
 
 
-def concerns(accounts: Sequence[str], party_id: UUID) -> ColumnElement[bool]:
+def concerns(accounts: Any, party_id: Any) -> ColumnElement[bool]:
     """The tenant filter: the caller's party is supplier or debtor, or one of its accounts holds or held
-    units."""
+    units. Of values, or of parameters of a statement that is made once."""
     held = exists().where(
         Holding.ledger_id == ReceivableRecord.ledger_id,
         Holding.receivable == ReceivableRecord.chain_id,
@@ -67,15 +69,54 @@ def concerns(accounts: Sequence[str], party_id: UUID) -> ColumnElement[bool]:
     return or_(ReceivableRecord.party_id == party_id, owes, held, invited)
 
 
+# Made once: to put a statement together and to find what it compiles to takes longer than to ask it.
+_LEDGER = bindparam("ledger_id", type_=Uuid())
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_ACCOUNTS: BindParameter[Any] = bindparam("accounts", expanding=True)
+_ONE = select(ReceivableRecord).where(
+    ReceivableRecord.ledger_id == _LEDGER, ReceivableRecord.id == bindparam("id", type_=Uuid())
+)
+_ONE_SEEN = _ONE.where(concerns(_ACCOUNTS, bindparam("party_id", type_=Uuid())))
+_STATES = (
+    select(ReceivableState)
+    .where(ReceivableState.ledger_id == _LEDGER, ReceivableState.id.in_(_KEYS))
+    .options(defer(ReceivableState.terms, raiseload=True))
+)
+_HOLDINGS = (
+    select(Holding)
+    .where(Holding.ledger_id == _LEDGER, Holding.receivable.in_(_KEYS))
+    .order_by(Holding.account)
+)
+_COUNTED = select(func.count()).select_from(
+    select(Holding.account)
+    .where(Holding.ledger_id == _LEDGER, Holding.account.in_(_ACCOUNTS))
+    .limit(_MANY + 1)
+    .subquery()
+)
+_OWN_HOLDINGS = _HOLDINGS.where(Holding.account.in_(_ACCOUNTS))
+
+
+async def one(
+    session: AsyncSession, caller: Caller, accounts: Sequence[str], receivable_id: UUID
+) -> ReceivableRecord | None:
+    """A receivable, if the caller, who has `accounts`, may see it."""
+    given: dict[str, Any] = {"ledger_id": caller.ledger_id, "id": receivable_id}
+    if caller.sees_everything:
+        return await session.scalar(_ONE, given)
+    return await session.scalar(_ONE_SEEN, given | {"accounts": accounts, "party_id": caller.party_id})
+
+
 async def holdings_of_all(
     session: AsyncSession, ledger_id: UUID, keys: Sequence[str], accounts: Sequence[str] | None
 ) -> Mapping[str, Sequence[Holding]]:
     """Who has, or had, what of each of these receivables; only these accounts, if any are named."""
-    statement = select(Holding).where(Holding.ledger_id == ledger_id, Holding.receivable.in_(keys))
-    if accounts is not None:
-        statement = statement.where(Holding.account.in_(accounts))
+    given: dict[str, Any] = {"ledger_id": ledger_id, "keys": keys}
+    if accounts is None:
+        rows = await session.scalars(_HOLDINGS, given)
+    else:
+        rows = await session.scalars(_OWN_HOLDINGS, given | {"accounts": accounts})
     found: dict[str, list[Holding]] = {}
-    for each in await session.scalars(statement.order_by(Holding.account)):
+    for each in rows:
         found.setdefault(each.receivable, []).append(each)
     return found
 
@@ -83,8 +124,6 @@ async def holdings_of_all(
 async def states(
     session: AsyncSession, ledger_id: UUID, keys: Sequence[str]
 ) -> Mapping[str, ReceivableState]:
-    """What the chain says of each of these receivables."""
-    statement = select(ReceivableState).where(
-        ReceivableState.ledger_id == ledger_id, ReceivableState.id.in_(keys)
-    )
-    return {each.id: each for each in await session.scalars(statement)}
+    """What the chain says of each of these receivables, but for its terms."""
+    rows = await session.scalars(_STATES, {"ledger_id": ledger_id, "keys": keys})
+    return {each.id: each for each in rows}

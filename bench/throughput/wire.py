@@ -21,14 +21,21 @@ class Line:
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
+    async def get(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """Asks, and reads the answer. Raises OSError or EOFError when the connection ends."""
+        return await self._ask("GET", path, b"", headers)
+
     async def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Sends a request and reads the answer. Raises OSError or EOFError when the connection ends."""
+        return await self._ask("POST", path, body, {"Content-Type": "application/json", **headers})
+
+    async def _ask(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         if self._streams is None:
             self._streams = await asyncio.open_connection("127.0.0.1", self._port, limit=2**26)
         reader, writer = self._streams
         own = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             f"Content-Length: {len(body)}\r\n{self._headers}{own}\r\n"
         )
         writer.write(head.encode() + body)
