@@ -61,7 +61,7 @@ class OfferBody(Body):
     )
     recourse: StrictBool = Field(description="Whether the seller takes it back if the debtor does not pay.")
     repurchase_price: StrictInt | None = Field(
-        default=None, ge=0, lt=2**64, description="The price if not given."
+        default=None, gt=0, lt=2**64, description="The price if not given."
     )
     wallet: AddressText = Field(
         examples=[ACCOUNT], description="Whoever signs the offer and pays out of its wallet."

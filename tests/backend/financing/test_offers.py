@@ -143,6 +143,7 @@ async def test_an_impossible_offer_is_refused_at_once(stage):
         ("invalid-request", {"wallet": "0x12"}),
         ("invalid-request", {"receivables": []}),
         ("invalid-request", {"agreement": "0x12"}),
+        ("invalid-request", {"repurchase_price": 0}),
     ]
     for problem, changes in impossible:
         answer = await offer(made, bank, **({"price": 5_800_000} | changes))
