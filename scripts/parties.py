@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from backend.kit.access import Role
-from backend.parties.model import MalformedError, canonical_country, canonical_tax_number
+from backend.kit.spelling import MalformedError, canonical_tax_number
+from backend.parties.model import canonical_country
 
 CHAIN_ROLES = {"supplier": 1, "debtor": 2, "funder": 4, "recorder": 8}
 """Role bits of an account (contracts/types/Account.sol)."""

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.invoices import amounts, answers, codec, identity, repository, service
+from backend.invoices import amounts, answers, codec, repository, service
 from backend.invoices.answers import Answer, Code, ReasonCode
 from backend.invoices.exports import safe_cell
 from backend.invoices.formats import sheets
@@ -23,6 +23,7 @@ from backend.invoices.tables import InvoiceRecord
 from backend.kit.access import Caller
 from backend.kit.messages import Locale
 from backend.kit.problems import NotFound, Problem
+from backend.kit.spelling import spelling
 
 COLUMNS = (
     "invoice_id", "seller", "seller_tax_no", "invoice_no", "invoice_date", "due_date", "currency", "payable",
@@ -119,7 +120,7 @@ async def _invoice(session: AsyncSession, caller: Caller, cells: Mapping[str, st
 
 
 def _bare(number: str | None) -> str:
-    return identity.spelling(number or "").replace("-", "")
+    return spelling(number or "").replace("-", "")
 
 
 def _answer(cells: Mapping[str, str], currency: str) -> Answer:

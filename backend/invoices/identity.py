@@ -8,16 +8,11 @@ The parts hold letters, digits, `-` and `:`, so `|` separates them without doubt
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 
 from backend.invoices.model import Format, Invoice
+from backend.kit.spelling import IDENTITY_VERSION, class_of_type, spelling
 
-VERSION = "tallystick-invoice-1"
-
-# UNTDID 1001. Whatever is neither a credit note nor a prepayment invoice claims money: INV.
-_CREDIT_NOTES = {"381", "261", "396", "532", "83", "81", "420", "458", "296", "308"}
-_PREPAYMENT = {"386"}
 CORRECTIONS = {"384"}
 """Types that take the place of the invoice they name."""
 
@@ -26,33 +21,13 @@ _CYRILLIC = str.maketrans("АВЕКМНОРСТУХІЈЅ", "ABEKMHOPCTYXIJS")
 _GREEK = str.maketrans("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ", "ABEZHIKMNOPTYX")
 _DIGITS = str.maketrans("OILSBZ", "011582")
 _LEADING_ZEROS = re.compile(r"(?<![0-9])0+(?=[0-9])")
-_BETWEEN_DIGITS = re.compile(r"(?<=[0-9]) +(?=[0-9])")
 # What people write where a system demands a reference and there is none.
 _PLACEHOLDERS = {"NA", "NONE", "NULL", "DUMMY", "DUMMYWERT", "TBD", "TBA", "UNKNOWN", "OHNE", "KEINE", "XXX"}
 
 
 def document_class(invoice: Invoice) -> str:
     """INV for an invoice, CN for a credit note, PRE for a prepayment invoice."""
-    if invoice.format is Format.UBL_CREDIT_NOTE or invoice.type in _CREDIT_NOTES:
-        return "CN"
-    return "PRE" if invoice.type in _PREPAYMENT else "INV"
-
-
-def spelling(text: str) -> str:
-    """A number in its one spelling: NFKC, upper case, letters and digits of any script, digits as 0 to 9.
-
-    A separator between two digits stays as `-`, whatever it was: 1-11 and 11-1 are two invoices. Invisible
-    characters are no separators.
-    """
-    letters = []
-    for character in unicodedata.normalize("NFKC", text).upper():
-        if character.isdecimal():
-            letters.append(str(unicodedata.decimal(character)))
-        elif character.isalnum():
-            letters.append(character)
-        elif unicodedata.category(character) not in {"Cf", "Cc", "Mn"}:
-            letters.append(" ")
-    return _BETWEEN_DIGITS.sub("-", "".join(letters)).replace(" ", "")
+    return "CN" if invoice.format is Format.UBL_CREDIT_NOTE else class_of_type(invoice.type)
 
 
 def skeletons(text: str) -> tuple[str, str]:
@@ -75,4 +50,4 @@ def identities(invoice: Invoice, seller: Sequence[str]) -> tuple[str, ...]:
     if invoice.issue_date is None or not spelling(invoice.number or ""):
         raise ValueError("an invoice without number or issue date has no identity")
     tail = (str(invoice.issue_date.year), document_class(invoice), spelling(invoice.number or ""))
-    return tuple("|".join((VERSION, identifier, *tail)) for identifier in seller)
+    return tuple("|".join((IDENTITY_VERSION, identifier, *tail)) for identifier in seller)

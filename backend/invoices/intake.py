@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.invoices import codec, holds, identity, matching, reading, repository, uniqueness, vault
+from backend.invoices import codec, holds, matching, reading, repository, uniqueness, vault
 from backend.invoices.formats import bounds, contents, json
 from backend.invoices.formats.errors import Unreadable
 from backend.invoices.gates.judge import Effect, Facts, Profile, judge
@@ -29,6 +29,7 @@ from backend.invoices.validation.result import Validation
 from backend.kit.access import Caller, Role
 from backend.kit.clock import now
 from backend.kit.ids import uuid7
+from backend.kit.spelling import spelling
 
 _SELF_BILLED = {"389", "527"}  # UNTDID 1001
 _NEEDED = ("BT-1", "BT-2", "BT-5")
@@ -132,7 +133,7 @@ async def receive(
 
 
 def _complete(invoice: Invoice) -> None:
-    spelled = identity.spelling(invoice.number or "")
+    spelled = spelling(invoice.number or "")
     values = (spelled or None, invoice.issue_date, invoice.currency)
     missing = [term for term, value in zip(_NEEDED, values, strict=True) if value is None]
     if missing:

@@ -9,9 +9,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from backend.invoices import identity
 from backend.invoices.model import Identifier, Party
-from backend.parties import model as parties_model
+from backend.kit.spelling import MalformedError, canonical_tax_number, spelling
 from backend.parties import service as parties
 
 # VAT prefixes that are not the country's ISO 3166-1 code.
@@ -34,8 +33,8 @@ class Admitted:
     @property
     def identifiers(self) -> tuple[str, ...]:
         """What the identity of an invoice is made over, the tax number first."""
-        others = (f"{scheme.upper()}:{identity.spelling(value)}" for scheme, value in self.others)
-        return (f"TAX:{self.country}:{identity.spelling(self.tax_number)}", *others)
+        others = (f"{scheme.upper()}:{spelling(value)}" for scheme, value in self.others)
+        return (f"TAX:{self.country}:{spelling(self.tax_number)}", *others)
 
 
 async def admitted(session: AsyncSession, ledger_id: UUID, party_id: UUID) -> Admitted:
@@ -56,12 +55,12 @@ def is_party(stated: Party, party: Admitted) -> bool:
     """Whether the party a file names is this admitted one."""
     for identifier in stated.tax:
         try:
-            if parties_model.canonical_tax_number(party.country, identifier.value) == party.tax_number:
+            if canonical_tax_number(party.country, identifier.value) == party.tax_number:
                 return True
-        except parties_model.MalformedError:
+        except MalformedError:
             continue
-    known = {identity.spelling(value) for _, value in party.others}
-    if any(identity.spelling(identifier.value) in known for identifier in stated.identifiers):
+    known = {spelling(value) for _, value in party.others}
+    if any(spelling(identifier.value) in known for identifier in stated.identifiers):
         return True
     return not stated.tax and _same_name(stated, party.name, *party.names)
 
@@ -97,5 +96,5 @@ def _countries(identifier: Identifier, address: str | None) -> Sequence[str]:
 
 
 def _same_name(stated: Party, *names: str) -> bool:
-    known = {identity.spelling(name) for name in names}
-    return any(name and identity.spelling(name) in known for name in (stated.name, stated.trading_name))
+    known = {spelling(name) for name in names}
+    return any(name and spelling(name) in known for name in (stated.name, stated.trading_name))

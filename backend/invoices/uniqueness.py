@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from backend.invoices import identity
 from backend.invoices.model import Invoice, Line
+from backend.kit.spelling import spelling
 
 
 class Kind(StrEnum):
@@ -71,7 +72,7 @@ def tokens(
     if buyer is None:
         return (*plain, *deliveries)
     concerned = [
-        Token(role, _keyed(key, Kind.C, (seller[0], buyer, identity.spelling(number))))
+        Token(role, _keyed(key, Kind.C, (seller[0], buyer, spelling(number))))
         for role, number in _concerned(invoice)
     ]
     return (*plain, *deliveries, *concerned)
@@ -156,7 +157,7 @@ def _references(invoice: Invoice, name: str) -> Mapping[str, str]:
 
 def _item(line: Line) -> str | None:
     """What the line sells, by GTIN or the seller's number."""
-    return line.gtin or (identity.spelling(line.seller_item) if line.seller_item else None)
+    return line.gtin or (spelling(line.seller_item) if line.seller_item else None)
 
 
 def _units(lines: Sequence[Line]) -> Mapping[str, str]:

@@ -3,22 +3,15 @@
 import hashlib
 import re
 import secrets
-import unicodedata
 from dataclasses import dataclass
 from datetime import datetime
 
 from backend.kit.access import Role
+from backend.kit.spelling import MalformedError
 
 KEY_START = "tsk_"
 _SHOWN = len(KEY_START) + 8
-_SEPARATORS = re.compile(r"[\s.\-/_·]+")
 _COUNTRY = re.compile(r"[A-Z]{2}")
-# The prefix of a VAT number is the country's code, but for Greece, Northern Ireland and Switzerland.
-_VAT_PREFIXES = {"GR": ("EL", "GR"), "GB": ("GB", "XI"), "CH": ("CHE",)}
-
-
-class MalformedError(ValueError):
-    """A value that cannot be what it is said to be; the text names the value and the reason."""
 
 
 def canonical_country(text: str) -> str:
@@ -27,26 +20,6 @@ def canonical_country(text: str) -> str:
     if not _COUNTRY.fullmatch(country):
         raise MalformedError(f"{text!r} is no two-letter country code")
     return country
-
-
-def canonical_tax_number(country: str, text: str) -> str:
-    """A tax number in its one form: capitals and digits, without separators and without the VAT prefix.
-
-    So "DE 123 456 789", "de123456789" and "123456789" are one number in Germany. Compatibility forms are
-    folded (NFKC); a letter that only looks Latin is refused, because it would make a second identity.
-    Raises MalformedError.
-    """
-    number = _SEPARATORS.sub("", unicodedata.normalize("NFKC", text)).upper()
-    if not (number.isascii() and number.isalnum() and any(character.isdigit() for character in number)):
-        raise MalformedError(f"{text!r} is no tax number: only Latin letters and digits are expected")
-    for prefix in _VAT_PREFIXES.get(country, (country,)):
-        bare = number.removeprefix(prefix)
-        if bare != number and any(character.isdigit() for character in bare):
-            number = bare
-            break
-    if not 4 <= len(number) <= 32:
-        raise MalformedError(f"{text!r} is no tax number: it has {len(number)} characters, not 4 to 32")
-    return number
 
 
 def canonical_gln(text: str) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from backend.kit.access import Caller, Role, Unauthenticated
 from backend.kit.clock import now
 from backend.kit.problems import FieldError, InvalidRequest, NotFound, Problem
+from backend.kit.spelling import MalformedError, canonical_tax_number
 from backend.parties import model, repository
 from backend.parties.repository import (
     AccountRecord,
@@ -77,12 +78,12 @@ async def admit_party(
     def checked(pointer: str, canonical: Callable[[], str]) -> str:
         try:
             return canonical()
-        except model.MalformedError as error:
+        except MalformedError as error:
             errors.append(FieldError(pointer, "malformed", detail=str(error)))
             return ""
 
     land = checked("/country", lambda: model.canonical_country(country))
-    number = checked("/tax_number", lambda: model.canonical_tax_number(land, tax_number))
+    number = checked("/tax_number", lambda: canonical_tax_number(land, tax_number))
     others = [
         ("gln", checked(f"/glns/{place}", lambda gln=gln: model.canonical_gln(gln)))  # type: ignore[misc]
         for place, gln in enumerate(glns)
@@ -196,8 +197,8 @@ async def find_by_tax_number(
     """The party a tax number on a document names, in whatever spelling; None if none or not a number."""
     try:
         land = model.canonical_country(country)
-        number = model.canonical_tax_number(land, tax_number)
-    except model.MalformedError:
+        number = canonical_tax_number(land, tax_number)
+    except MalformedError:
         return None
     return await repository.party_by_tax_number(session, ledger_id, land, number)
 
@@ -206,7 +207,7 @@ async def find_by_gln(session: AsyncSession, ledger_id: UUID, gln: str) -> Party
     """The party a GLN names; None if none or not a GLN."""
     try:
         return await repository.party_by_identifier(session, ledger_id, "gln", model.canonical_gln(gln))
-    except model.MalformedError:
+    except MalformedError:
         return None
 
 

@@ -21,7 +21,7 @@ SHOWN = frozenset({
 SHOWN_OF_LINES = frozenset({"BT-126", "BT-129", "BT-130", "BT-131", "BT-157"})
 """What a bundle shows of the invoice. Names of goods, prices and free text stay hidden."""
 
-ASKED = ("BT-9", "BT-13", "BT-15", "BT-16", "BT-31")
+ASKED = ("BT-3", "BT-9", "BT-13", "BT-15", "BT-16", "BT-31")
 """Fields that the checks ask for and an invoice may lack: then that they are absent is proved."""
 
 _LOOK_ALIKE = "same-"

@@ -1,9 +1,9 @@
 """One invoice, one claim: the fingerprint can be no other, and its slot is this claim's."""
 
-import unicodedata
 from functools import lru_cache
+from itertools import product
 
-from backend.kit import vrf
+from backend.kit import spelling, vrf
 from backend.verifier import evm
 from backend.verifier.checks import document
 from backend.verifier.evidence import Evidence
@@ -12,9 +12,7 @@ from backend.verifier.result import Ends, Finding, Word, cannot_tell, check, fai
 
 GROUP = "unique"
 
-_SHORTEST_TAX_NUMBER = 8
-
-IDENTITY_VERSION = "tallystick-invoice-1"
+_IDENTIFYING = ("BT-1", "BT-2", "BT-3", "BT-31")
 
 
 @lru_cache(maxsize=8)
@@ -39,49 +37,49 @@ def fingerprint(evidence: Evidence, _policy: Policy) -> Finding:
     """Under the ledger's keys this invoice can have no other fingerprint."""
     _fingerprints(evidence)
     keys = evidence.ledger.fingerprint_keys(evidence.terms.keySet)
-    used = {claimed.key for claimed in evidence.fingerprints}
-    if used != set(keys):
-        return failed("verify.fingerprint.keys", "/fingerprints", used=len(used), keys=len(keys))
+    made = {(claimed.key, claimed.identity) for claimed in evidence.fingerprints}
+    if made != set(product(keys, {text for _, text in made})):
+        used = len({key for key, _ in made})
+        return failed("verify.fingerprint.keys", "/fingerprints", used=used, keys=len(keys))
     return passed("verify.fingerprint.only", "/fingerprints", "/state", count=len(evidence.fingerprints))
 
 
 @check("identity", GROUP)
 def identity(evidence: Evidence, _policy: Policy) -> Finding:
-    """The fingerprints are over this invoice's own number, year and seller."""
-    number, issued, seller = (document.field_of(evidence, name) for name in ("BT-1", "BT-2", "BT-31"))
+    """The fingerprints are over this invoice's own number, year, class and seller, in their one spelling."""
+    number, issued, kind, seller = (document.field_of(evidence, name) for name in _IDENTIFYING)
     if number is None or issued is None:
         return cannot_tell("verify.document.hidden", "/fields", fields="BT-1, BT-2")
+    for name, value in (("BT-3", kind), ("BT-31", seller)):
+        if value is None and not document.is_absent(evidence, name):
+            return cannot_tell("verify.document.hidden", "/fields", fields=name)
     _fingerprints(evidence)
+    tail = (issued[:4], spelling.class_of_type(kind), spelling.spelling(number))
     sellers = set()
     for place, claimed in enumerate(evidence.fingerprints):
-        who, year, _class, spelled = _parts(claimed.identity)
-        if _letters(spelled) != _letters(number) or year != issued[:4]:
+        version, _, rest = claimed.identity.partition("|")
+        who, *others = rest.split("|")
+        if version != spelling.IDENTITY_VERSION or (*others,) != tail:
             return failed("verify.identity.other", f"/fingerprints/{place}", identity=claimed.identity[:80])
-        sellers.add(_letters(who.partition(":")[2]))
-    if seller is None and not document.is_absent(evidence, "BT-31"):
-        return cannot_tell("verify.document.hidden", "/fields", fields="BT-31")
-    if seller is not None and not any(_same_number(_letters(seller), each) for each in sellers):
+        sellers.add(who)
+    if seller is None or not any(_is_taxed(who, seller) for who in sellers):
         return cannot_tell("verify.identity.seller", "/fingerprints").claimed(Word.OPERATOR)
     return passed("verify.identity.own", "/fingerprints", "/fields", number=number[:60]).by(Word.DEBTOR)
 
 
-def _parts(text: str) -> tuple[str, str, str, str]:
-    """Seller, year, class and number of `tallystick-invoice-1|TAX:DE:…|2026|INV|…`."""
-    version, *parts = text.split("|")
-    if version != IDENTITY_VERSION or len(parts) != 4:
-        raise Ends(failed("verify.identity.other", "/fingerprints", identity=text[:80]))
-    return parts[0], parts[1], parts[2], parts[3]
+def _is_taxed(who: str, stated: str) -> bool:
+    """Whether the seller of an identity, `TAX:DE:…`, is that of the tax number as an invoice states it.
 
-
-def _same_number(stated: str, admitted: str) -> bool:
-    """Whether a tax number is the admitted one, with or without the country before it or letters after it."""
-    shorter, longer = sorted((stated, admitted), key=len)
-    return len(shorter) >= _SHORTEST_TAX_NUMBER and shorter in longer
-
-
-def _letters(text: str) -> str:
-    """Letters and digits alone, in upper case: an invoice's number is spelled in many ways."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).upper()))
+    A number that begins with letters names its country; of one that does not, the country is believed.
+    """
+    scheme, _, rest = who.partition(":")
+    country, _, number = rest.partition(":")
+    try:
+        bare = spelling.canonical_tax_number(country, stated)
+        named = spelling.canonical_tax_number("", stated)
+    except spelling.MalformedError:
+        return False
+    return scheme == "TAX" and bare == number and (bare != named or named[0].isdigit())
 
 
 @check("slot", GROUP)

@@ -13,6 +13,7 @@ from backend.invoices import identity
 from backend.invoices.model import Invoice, Line
 from backend.invoices.reading import read
 from backend.invoices.uniqueness import COMPARED, Kind, exceeds, tokens
+from backend.kit.spelling import spelling
 from bench import honest
 from tests.backend.invoices import samples
 
@@ -58,7 +59,7 @@ def test_a_separator_between_digits_tells_numbers_apart(number: str) -> None:
     """1-11 and 11-1 are two honest invoices: they may be looked at, never blocked."""
     others = {"1-11", "11-1", "111"} - {number}
 
-    assert identity.spelling(number) not in {identity.spelling(other) for other in others}
+    assert spelling(number) not in {spelling(other) for other in others}
 
 
 @pytest.mark.parametrize(
@@ -158,9 +159,9 @@ def test_one_delivery_backs_what_it_brought(
 
 @given(st.text(max_size=40))
 def test_spelling_is_stable_and_holds_only_letters_digits_and_dashes(text: str) -> None:
-    spelled = identity.spelling(text)
+    spelled = spelling(text)
 
-    assert identity.spelling(spelled) == spelled
+    assert spelling(spelled) == spelled
     assert all(character.isalnum() or character == "-" for character in spelled)
     assert "|" not in spelled
 

@@ -34,8 +34,14 @@ from tests.backend.verifier import world as w
 
 __all__ = ["app", "deployment", "market"]
 
-IDENTITY = "tallystick-invoice-1|TAX:DE:123456789|2026|INV|RE-1"
-FIELDS = {"BT-1": "RE-1", "BT-2": "2026-06-05", "BT-5": "EUR", "BT-115": Number("59500.00")}
+IDENTITY = "tallystick-invoice-1|TAX:DE:123456789|2026|INV|RE1"
+FIELDS = {
+    "BT-1": "RE-1",
+    "BT-2": "2026-06-05",
+    "BT-5": "EUR",
+    "BT-31": "DE123456789",
+    "BT-115": Number("59500.00"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +148,7 @@ async def scene(market: Market, world: World, contracts: Contracts, monkeypatch)
     assert shown.status_code in (200, 201), shown.text
     made.invoice = InvoiceEvidence(
         fields=tuple(salted.disclose_all(list(FIELDS))),
-        absent={name: salted.prove_absent(name) for name in ("BT-9", "BT-13", "BT-31")},
+        absent={name: salted.prove_absent(name) for name in ("BT-3", "BT-9", "BT-13")},
         fingerprints=(evidence.Fingerprint(vrf.public_key(w.VRF_SECRET), IDENTITY, proof),),
         key_set=int(made.claim["terms"]["keySet"]),
         references={},

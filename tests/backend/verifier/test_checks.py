@@ -155,6 +155,21 @@ WRONG = {
         lambda m: m.fields.update({"BT-31": "DE999999911"}),
         {"identity": "cannot-tell"},
     ),
+    "a credit note": (lambda m: m.fields.update({"BT-3": "381"}), {"identity": "fail"}),
+    "type of invoice hidden": (
+        lambda m: m.fields.update({"BT-3": "386"}) or m.hidden.add("BT-3"),
+        {"identity": "cannot-tell"},
+    ),
+    "tax number of another length": (
+        lambda m: m.fields.update({"BT-31": "DE1234567890"}),
+        {"identity": "cannot-tell"},
+    ),
+    "tax number of another country": (
+        lambda m: m.fields.update({"BT-31": "AT123456789"}),
+        {"identity": "cannot-tell"},
+    ),
+    "tax number without its country": (lambda m: m.fields.update({"BT-31": "123 456 789"}), {}),
+    "no tax number": (lambda m: m.fields.pop("BT-31"), {"identity": "cannot-tell"}),
     "number in another spelling": (lambda m: m.fields.update({"BT-1": "r 2031"}), {}),
     "due date hidden": (lambda m: m.hidden.add("BT-9"), {"due-date": "cannot-tell"}),
     "seller hidden": (lambda m: m.hidden.add("BT-31"), {"identity": "cannot-tell"}),

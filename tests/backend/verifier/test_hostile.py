@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from typer.testing import CliRunner
 
+from backend.kit import vrf
 from backend.kit.canonical import encode, parse
 from backend.verifier import bundle, checkpoint, cli, epcis, evidence, evm, layout, page, policy, report, rpc
 from backend.verifier.reader import Reader
@@ -185,3 +186,59 @@ def test_a_debtors_key_is_pinned_as_its_wallet_shows_it(healthy):
 
 def _read(built):
     return bundle.read(built.raw, block_hash=built.block_hash, now=w.NOW)[0]
+
+
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        "tallystick-invoice-1|TAX:DE:123456789|2026|INV|R-2031",
+        "tallystick-invoice-1|TAX:DE:123456789|2026|INV|r2031",
+        "tallystick-invoice-1|TAX:DE:123456789|2026|PRE|R2031",
+        "tallystick-invoice-1|TAX:DE:123456789|2026|INV|R2031|",
+        "tallystick-invoice-1|TAX:DE:DE123456789|2026|INV|R2031",
+        "tallystick-invoice-1|TAX:XX:DE123456789|2026|INV|R2031",
+        "tallystick-invoice-1|TAX:DE:23456789|2026|INV|R2031",
+        "tallystick-invoice-1|VAT:DE:123456789|2026|INV|R2031",
+        "tallystick-invoice-1",
+    ],
+)
+def test_another_spelling_of_the_invoice_gives_no_second_fingerprint(spelt, monkeypatch):
+    """The ledger's own key and the same invoice, written otherwise: its slot is free, nothing else tells."""
+    monkeypatch.setattr(w, "IDENTITY", spelt)
+    built = w.build(w.world())
+    assert built.outcomes()["slot"] == "pass"
+    assert built.outcomes()["identity"] in ("fail", "cannot-tell")
+
+
+def test_every_identity_is_made_under_every_key(healthy):
+    """Two identifiers of a seller and two keys: each under one alone would leave the other two slots free."""
+    read = _read(healthy)
+    secrets = [w.VRF_SECRET, bytes(range(2, 34))]
+    texts = [w.IDENTITY, w.IDENTITY.replace("TAX:DE:123456789", "GLN:4000001000005")]
+
+    def outcome(pairs):
+        made = tuple(
+            evidence.Fingerprint(vrf.public_key(secret), text, vrf.prove(secret, text.encode()))
+            for secret, text in pairs
+        )
+        marks = [vrf.fingerprint(vrf.output(each.proof)) for each in made]
+        terms = replace(read.terms, fingerprint=marks[0], otherFingerprints=evm.keccak(b"".join(marks[1:])))
+        keys = _Keys(read, tuple(map(vrf.public_key, secrets)))
+        found = report.run(replace(read, fingerprints=made, terms=terms, ledger=keys), healthy.policy)
+        return next(each.outcome.value for each in found.results if each.check == "fingerprint")
+
+    assert outcome([(secret, text) for secret in secrets for text in texts]) == "pass"
+    assert outcome(zip(secrets, texts, strict=True)) == "fail"
+
+
+class _Keys:
+    """A ledger with other keys of fingerprints."""
+
+    def __init__(self, read, keys):
+        self._read, self._keys = read, keys
+
+    def __getattr__(self, attribute):
+        return getattr(self._read.ledger, attribute)
+
+    def fingerprint_keys(self, _key_set):
+        return self._keys

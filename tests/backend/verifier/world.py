@@ -62,8 +62,8 @@ CONTRACTS = {name: address(name) for name in bundle.CONTRACTS}
 SUPPLIER, DEBTOR, BANK, CARRIER = (address(name) for name in ("supplier", "debtor", "bank", "carrier"))
 WITNESS = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 VRF_SECRET = bytes(range(1, 33))
-IDENTITY = "tallystick-invoice-1|TAX:DE:123456789|2026|INV|R-2031"
-ABSENT = ("BT-9", "BT-31", "BG-25/1/BT-126", "BG-25/1/BT-129")
+IDENTITY = "tallystick-invoice-1|TAX:DE:123456789|2026|INV|R2031"
+ABSENT = ("BT-3", "BT-9", "BT-31", "BG-25/1/BT-126", "BG-25/1/BT-129")
 MAP_SECRET = b"map secret of this log"
 
 
