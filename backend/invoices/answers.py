@@ -138,6 +138,34 @@ async def approve(
     return row
 
 
+async def signed(
+    session: AsyncSession, ledger_id: UUID, invoice_id: UUID, user_id: UUID, amount: int, due: date
+) -> None:
+    """The debtor's signature on a claim is its answer to the invoice too: AP, or CA with what it signed.
+
+    So nobody reminds it of what it confirmed, and what it has to pay stands in its pay run.
+    """
+    record = await repository.get(session, ledger_id, invoice_id, lock=True)
+    if record is None or record.buyer_party_id is None or record.answer in {Code.AP, Code.CA, Code.PD}:
+        return
+    invoice = codec.load(record.fields)
+    is_as_it_stands = (amount, due) == (invoice.totals.payable, invoice.due.day)
+    row = InvoiceAnswer(
+        ledger_id=ledger_id,
+        party_id=record.buyer_party_id,
+        invoice_id=invoice_id,
+        code=Code.AP.value if is_as_it_stands else Code.CA.value,
+        reasons=[],
+        amount=None if is_as_it_stands else amount,
+        due_date=None if is_as_it_stands else due.isoformat(),
+        given_by=user_id,
+        state="given",
+    )
+    record.answer = row.code
+    session.add(row)
+    await session.flush()
+
+
 async def set_limit(session: AsyncSession, caller: Caller, currency: str, amount: int | None) -> None:
     """Above `amount` (minor units) the caller's party accepts with two people; None ends the limit."""
     caller.require(Role.CHECKER)

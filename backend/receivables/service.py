@@ -20,6 +20,7 @@ from backend.chain import outbox
 from backend.chain.actions import Actions, SignedAction, relay_of
 from backend.chain.contracts import Call, Relay
 from backend.chain.repository import ActionRecord, Operation
+from backend.invoices import answers
 from backend.invoices.service import InvoiceFacts, mark_in_use, recheck_all, require_filing
 from backend.kit.access import Role
 from backend.kit.clock import now
@@ -333,6 +334,15 @@ class SignedHandlers:
             if isinstance(operation, Operation):
                 record.confirmation = {**confirmation, "nonce": str(confirmation["nonce"])}
                 record.stage, record.operation_id = "agreed", operation.id
+                action = signed[place][0]
+                await answers.signed(
+                    session,
+                    record.ledger_id,
+                    record.invoice_id,
+                    action.user_id,
+                    int(record.terms["amount"]),
+                    date.fromisoformat(record.due_date),
+                )
         return found
 
     def _call(self, record: ReceivableRecord, confirmation: dict[str, Any]) -> Call:

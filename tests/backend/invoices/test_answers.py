@@ -10,7 +10,7 @@ import httpx
 import openpyxl
 import pytest
 
-from backend.invoices import service
+from backend.invoices import answers, service
 from backend.kit.access import Caller, Role
 from tests.backend.conftest import User
 from tests.backend.invoices import samples
@@ -218,3 +218,27 @@ async def test_a_workbook_of_answers_and_what_is_none(shop: Shop) -> None:
     for content in (b"a,b\n1,2\n", b"PK\x03\x04", b"\xff\xfe\x00"):
         refused = await shop.buyer.post("/v1/invoice-answers/file", content=content)
         assert refused.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("amount", "day", "code"),
+    [
+        (594_941, date(2027, 1, 31), "AP"),
+        (500_000, date(2027, 1, 31), "CA"),
+        (594_941, date(2027, 2, 5), "CA"),
+    ],
+)
+async def test_a_signature_on_the_claim_answers_the_invoice(
+    shop: Shop, amount: int, day: date, code: str
+) -> None:
+    """Whoever has signed is not asked again, and pays what it signed."""
+    invoice_id = UUID(await brought(shop))
+    async with shop.world.database.transaction() as session:
+        for _ in range(2):  # a signature sent again says nothing new
+            await answers.signed(session, shop.world.ledger_id, invoice_id, shop.buyer.user_id, amount, day)
+
+    (given,) = (await shop.seller.get(f"/v1/invoices/{invoice_id}/answers")).json()
+    assert (given["code"], given["state"]) == (code, "given")
+    assert str(invoice_id) not in (await shop.buyer.get("/v1/invoice-answers/sheet")).text
+    run = (await shop.buyer.get("/v1/pay-run", params={"until": "2027-12-31"})).text
+    assert f"{day},Example Tools GmbH,{amount / 100:.2f},EUR" in run
