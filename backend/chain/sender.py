@@ -42,6 +42,8 @@ class Policy:
     """Blocks on top of one before it counts as final."""
     fee_cap: int
     """The highest fee for a unit of gas, in wei."""
+    finality_tag: str | None = None
+    """The nodes' own word for the newest block that is final, in place of a depth."""
     local_chain: bool = False
     in_flight: int = 64
     """Most nodes keep no more than this many pending transactions of one address."""
@@ -64,7 +66,7 @@ class Sender:
         self._seen: object = None
         self._compare_at = 0.0
         self.simulator = simulation.Simulator(rpc, contracts, signer.address)
-        self.tracker = Tracker(database, rpc, contracts, signer.address, policy.finality)
+        self.tracker = Tracker(database, rpc, contracts, signer.address, policy.finality, policy.finality_tag)
 
     async def step(self) -> bool:
         """Does what is to be done now; True if there may be more. Raises RpcError when no node answers."""

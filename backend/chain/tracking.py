@@ -22,21 +22,39 @@ class Tracker:
     """Follows one signer's transactions until they are final."""
 
     def __init__(
-        self, database: Database, rpc: Rpc, contracts: Contracts, signer: str, finality: int
+        self,
+        database: Database,
+        rpc: Rpc,
+        contracts: Contracts,
+        signer: str,
+        finality: int,
+        tag: str | None = None,
     ) -> None:
         self.database, self.rpc, self.contracts = database, rpc, contracts
-        self.signer, self.finality = signer, finality
+        self.signer, self.finality, self.tag = signer, finality, tag
         self.ledger_id = contracts.ledger_id
 
     async def step(self) -> bool:
         """Notes new receipts, then confirms what is deep enough. True if anything changed."""
-        head, mined = await self.rpc.batch(
-            [("eth_blockNumber", []), ("eth_getTransactionCount", [self.signer, "latest"])]
+        head, mined, *tagged = await self.rpc.batch(
+            [
+                ("eth_blockNumber", []),
+                ("eth_getTransactionCount", [self.signer, "latest"]),
+                *([("eth_getBlockByNumber", [self.tag, False])] if self.tag else []),
+            ]
         )
         if isinstance(head, NodeError) or isinstance(mined, NodeError):
             raise head if isinstance(head, NodeError) else mined
         found = await self._find_receipts(int(mined, 16))
-        return await self._confirm(int(head, 16)) or found
+        final = self._final(tagged[0]) if self.tag else int(head, 16) - self.finality
+        return await self._confirm(final) or found
+
+    def _final(self, block: Any) -> int:
+        """The newest block that is final by the node's own word; none where it has no such word."""
+        if isinstance(block, NodeError) or not block:
+            log.warning("the node names no block that is %s: %s", self.tag, block)
+            return -1
+        return int(block["number"], 16)
 
     async def _find_receipts(self, mined: int) -> bool:
         """Looks for receipts of all forms of what is in flight with a nonce the chain has passed."""
@@ -168,7 +186,7 @@ class Tracker:
         knows none of our forms: two nodes, of which one is behind, would together say the same by mistake.
         """
         head = int(await self.rpc.call("eth_blockNumber"), 16)
-        depth = hex(max(head - self.finality, 0))
+        depth = self.tag or hex(max(head - self.finality, 0))
         lost = []
         for each in missing:
             asked = [("eth_getTransactionReceipt", [form.hash]) for form in forms[each.id]]
@@ -188,12 +206,10 @@ class Tracker:
         row.status = "lost"
         self._put_back(operations)
 
-    async def _confirm(self, head: int) -> bool:
-        """Ends what is deep enough, after looking whether it still stands in the same block."""
+    async def _confirm(self, final: int) -> bool:
+        """Ends what is not above the block `final`, after looking whether it still stands in its block."""
         async with self.database.reading() as session:
-            deep = await lanes.mined_up_to(
-                session, self.ledger_id, self.signer, head - self.finality, _CONFIRM
-            )
+            deep = await lanes.mined_up_to(session, self.ledger_id, self.signer, final, _CONFIRM)
         if not deep:
             return False
         receipts = await self._receipts([each.mined_hash or "" for each in deep])

@@ -24,6 +24,7 @@ def policy_of(settings: Settings) -> Policy:
     """How the sender behaves, from the settings."""
     return Policy(
         finality=settings.finality_blocks,
+        finality_tag=settings.finality_tag,
         fee_cap=settings.max_fee_gwei * GWEI,
         local_chain=settings.local_chain,
         in_flight=settings.in_flight,

@@ -54,6 +54,9 @@ class Settings(BaseModel):
     """The deployment record `scripts/deploy.py` wrote: chain id, addresses, first block, ABIs beside it."""
     finality_blocks: Annotated[int, Field(ge=0, le=10_000)] = 12
     """How many blocks deep something is before it counts as final."""
+    finality_tag: Literal["safe", "finalized"] | None = None
+    """The chain's own word for what is final, where its nodes have one: an operation then ends when its block
+    is below that one, whatever the depth. Beyond the depth above the index still refuses to follow."""
     ready_lag_blocks: Annotated[int, Field(ge=1)] = 30
     """How far the index may be behind the chain before the server calls itself not ready."""
     local_chain: bool = False

@@ -471,6 +471,32 @@ async def test_nothing_is_final_before_its_depth(database, rpc, deployed, relaye
     assert (await read(database, operation_id)).status == "succeeded"
 
 
+async def test_final_is_what_the_node_calls_so(database, rpc, deployed, relayer, policy, monkeypatch):
+    """Anvil calls a block finalized that is 64 deep; a node that has no such word ends nothing."""
+    sender = Sender(database, rpc, deployed, relayer, replace(policy, finality_tag="finalized"), "test")
+    operation_id = await enqueue(database, deployed, deployed.call("Tally", "count", 5, ""))
+    await drive(sender)
+    assert (await read(database, operation_id)).sub_status == "mined"
+
+    await rpc.call("anvil_mine", hex(80))
+    batch = rpc.batch
+
+    async def without_word(requests):
+        answers = await batch(requests)
+        unknown = NodeError(-32000, "finalized block not found")
+        return [
+            unknown if params[:1] == ["finalized"] else answer
+            for (_, params), answer in zip(requests, answers, strict=True)
+        ]
+
+    monkeypatch.setattr(rpc, "batch", without_word)
+    await drive(sender)
+    assert (await read(database, operation_id)).status == "pending"
+    monkeypatch.undo()
+    await drive(sender)
+    assert (await read(database, operation_id)).status == "succeeded"
+
+
 async def test_a_receipt_that_vanishes_is_followed(database, rpc, deployed, relayer, policy):
     sender = Sender(database, rpc, deployed, relayer, replace(policy, finality=3), "test")
     operation_id = await enqueue(database, deployed, deployed.call("Tally", "count", 5, ""))
