@@ -18,6 +18,7 @@ from tasks.networks import Program
 from tasks.processes import kill_group
 
 REPORTS = ROOT / "build" / "reports"
+FORGE = ROOT / "tests" / "contracts" / "forge"
 PYTHON = str(VENV / "bin" / "python")
 
 
@@ -193,10 +194,21 @@ def _pytest(part: Part, _: int) -> Count:
 
 
 def _forge(part: Part, _: int) -> Count:
-    """From Forge's closing line; the colours around the numbers are taken off."""
+    """From Forge's closing line, without the colours around its numbers.
+
+    A file that did not run failed: after a run of some files Forge may leave the others out.
+    """
     text = re.sub(r"\x1b\[[0-9;]*m", "", part.log.read_text(errors="replace"))
     closing = re.search(r"(\d+) tests? passed, (\d+) failed, (\d+) skipped \(\d+ total tests?\)", text)
-    return Count(*map(int, closing.groups())) if closing else Count()
+    if not closing:
+        return Count()
+    left_out = {file.name for file in FORGE.glob("*.t.sol")} - set(re.findall(r"(\w+\.t\.sol):\w+", text))
+    if left_out:
+        with part.log.open("a") as log:
+            log.write(
+                f"\nNot run: {', '.join(sorted(left_out))}. Remove build/forge and build/forge-cache.\n"
+            )
+    return Count(*map(int, closing.groups())) + Count(failed=len(left_out))
 
 
 def _skips(log: Path) -> list[str]:

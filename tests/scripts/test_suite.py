@@ -31,12 +31,34 @@ def closing_line(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out.splitlines()[-1]
 
 
+@pytest.fixture
+def forge_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of Forge's test files, none there yet."""
+    folder = tmp_path / "forge"
+    folder.mkdir()
+    monkeypatch.setattr(suite, "FORGE", folder)
+    return folder
+
+
+@pytest.mark.usefixtures("forge_files")
 def test_lanes_are_added_up(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = shell("first", f"echo '{junit(5, skipped=2)}' > {reports}/first.xml")
     forge = "Ran 2 test suites: \033[32m7\033[0m tests passed, 0 failed, 1 skipped (8 total tests)"
     second = shell("second", f"printf '%b' '{forge}'", suite._forge)
     suite.run_lanes([first], [second, shell("third", "true", suite._one)])
     assert closing_line(capsys) == "11 passed, 0 failed, 3 skipped"
+
+
+def test_a_file_that_forge_left_out_is_a_failure(
+    reports: Path, forge_files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("One", "Two"):
+        (forge_files / f"{name}.t.sol").touch()
+    ran = "Ran 3 tests for tests/contracts/forge/One.t.sol:OneTest"
+    forge = f"{ran}\nRan 1 test suite: 3 tests passed, 0 failed, 0 skipped (3 total tests)"
+    with pytest.raises(TaskError, match="the suite failed"):
+        suite.run_lanes([shell("forge", f"printf '%b' '{forge}'", suite._forge)])
+    assert "Not run: Two.t.sol." in capsys.readouterr().out
 
 
 def test_a_failure_shows_what_was_printed(reports: Path, capsys: pytest.CaptureFixture[str]) -> None:
