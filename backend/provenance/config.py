@@ -11,6 +11,7 @@ from eth_utils.crypto import keccak
 from backend.chain.contracts import Contracts
 from backend.kit.settings import Settings
 from backend.provenance.log.notes import Signer, load_key
+from backend.verifier import checkpoint
 
 CONTRACT: Final = "ProvenanceLog"
 
@@ -19,11 +20,6 @@ CONTRACT: Final = "ProvenanceLog"
 def log_id_of(chain_id: int, contract: bytes) -> bytes:
     """The id the contract gives itself: keccak256(abi.encode(chain id, contract))."""
     return bytes(keccak(encode(["uint256", "address"], [chain_id, "0x" + contract.hex()])))
-
-
-def origin_of(chain_id: int, contract: bytes) -> str:
-    """The log's name in checkpoints: unique, and the same for everybody who reads this deployment."""
-    return f"tallystick/{chain_id}/0x{contract.hex()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ class LogConfig:
     @property
     def origin(self) -> str:
         """The log's name in checkpoints."""
-        return origin_of(self.chain_id, self.contract)
+        return checkpoint.origin(self.chain_id, self.contract)
 
 
 def log_config(settings: Settings, contracts: Contracts) -> LogConfig | None:
@@ -70,7 +66,7 @@ def log_config(settings: Settings, contracts: Contracts) -> LogConfig | None:
     if CONTRACT not in contracts:
         return None
     contract = bytes.fromhex(contracts[CONTRACT].address[2:])
-    name = origin_of(contracts.chain_id, contract)
+    name = checkpoint.origin(contracts.chain_id, contract)
     key = load_key(settings.data_directory / "log-key")
     return LogConfig(
         contracts.chain_id,

@@ -20,13 +20,12 @@ from backend.kit.recent import Recent
 from backend.kit.sparse import MapProof
 from backend.parties import repository as party_rows
 from backend.parties import service as parties
-from backend.provenance.config import origin_of
 from backend.receivables import conduct, reading
 from backend.receivables import repository as receivables
 from backend.receivables.repository import ReceivableRecord
 from backend.verification import events, findings
 from backend.verification.chain_state import ChainState
-from backend.verifier import bundle, evidence, evm, report, writer
+from backend.verifier import bundle, checkpoint, evidence, evm, report, writer
 from backend.verifier.ledger import Ledger
 from backend.verifier.policy import DEFAULT, Policy
 from backend.verifier.result import Ends
@@ -166,7 +165,7 @@ async def gather(
         invoice.references,
         seller=record.party_id,
         buyer=record.debtor_party_id,
-        origin=origin_of(contracts.chain_id, addresses["ProvenanceLog"]),
+        origin=checkpoint.origin(contracts.chain_id, addresses["ProvenanceLog"]),
     )
     counted = await _conduct(session, sources, position.hash, record)
     moment, terms = int(now().timestamp()), terms_of(record.terms)

@@ -17,6 +17,11 @@ COSIGNATURE_BYTES = 72
 """Eight bytes of Unix time, then the signature."""
 
 
+def origin(chain_id: int, contract: bytes) -> str:
+    """The log's name, its checkpoints' first line: unique, and the same for all who read this deployment."""
+    return f"tallystick/{chain_id}/0x{contract.hex()}"
+
+
 def is_of(text: str, head: Head) -> bool:
     """Whether the checkpoint is of this head: size, log root and map root."""
     _, size, root, *extensions = (*text.split("\n"), "", "", "")

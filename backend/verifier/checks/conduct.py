@@ -43,13 +43,25 @@ def related(evidence: Evidence, _policy: Policy) -> Finding:
 def circles(evidence: Evidence, policy: Policy) -> Finding:
     """No single item behind the claim came from the debtor before, or went back to the supplier after."""
     sent = [each for each in goods.story_of(evidence).all if each.view.step in goods.SHIPPED]
-    items = frozenset().union(*(goods.items_of(each) for each in sent))
-    if not items:
+    times: dict[str, int] = {}
+    places: dict[str, int] = {}
+    closed = False
+    for each in sent:
+        items, unknown = goods.contents(evidence, goods.items_of(each))
+        closed |= unknown
+        for item in items:
+            times[item] = min(each.view.time, times.get(item, each.view.time))
+            places[item] = min(each.leaf.sequence, places.get(item, each.leaf.sequence))
+    if not times:
         return cannot_tell("verify.circles.lots", "/log/events")
-    first = min(each.view.time for each in sent)
-    around = [each for each in record.events(evidence) if goods.items_of(each) & items]
-    early = [each for each in around if each.view.step in goods.SHIPPED and each.view.time < first]
-    late = [each for each in around if each.view.step in goods.RECEIVED and each.view.time > first]
+    around = [(each, goods.items_of(each) & times.keys()) for each in record.events(evidence)]
+    gone = [pair for pair in around if pair[0].view.step in goods.SHIPPED]
+    early = [each for each, items in gone if any(each.view.time < times[item] for item in items)]
+    late = [
+        each
+        for each, items in around
+        if each.view.step in goods.RECEIVED and any(each.view.time > times[item] for item in items)
+    ]
     for code, word, recorder, found in (
         ("verify.circles.from-debtor", Word.DEBTOR, evidence.terms.debtor, early),
         ("verify.circles.came-back", Word.SUPPLIER, evidence.terms.supplier, late),
@@ -59,6 +71,12 @@ def circles(evidence: Evidence, policy: Policy) -> Finding:
             return failed(code, *(each.place for each in theirs[:10])).by(word)
         if theirs:
             return cannot_tell(code, *(each.place for each in theirs[:10])).claimed(Word.OPERATOR)
+    for each, items in gone:
+        sooner = any(each.leaf.sequence < places[item] for item in items)
+        if sooner and each.leaf.recorder == evidence.terms.debtor:
+            return cannot_tell("verify.circles.order", each.place).by(Word.RECORDER)
+    if closed:
+        return cannot_tell("verify.circles.closed", "/log/events")
     if not record.is_complete(evidence, policy):
         return cannot_tell("verify.corrections.incomplete", "/log/map_answers")
-    return passed("verify.circles.none", "/log/events", count=len(items)).by(Word.RECORDER)
+    return passed("verify.circles.none", "/log/events", count=len(times)).by(Word.RECORDER)

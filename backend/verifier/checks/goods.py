@@ -40,6 +40,7 @@ _UNITS = {
     "MMT": ("MTR", Decimal("0.001")),
 }
 _MILLION = 1_000_000
+_LOGISTIC = f"{DOMAIN}/00/"
 
 Goods: TypeAlias = tuple[str, str | None]
 """A class of goods, and the unit it is counted in (None for pieces)."""
@@ -95,6 +96,17 @@ def story_of(evidence: Evidence) -> Story:
 def items_of(recorded: Recorded) -> frozenset[str]:
     """The single items and logistic units an event is about."""
     return recorded.view.items | frozenset(filter(None, [recorded.view.parent]))
+
+
+def contents(evidence: Evidence, units: Iterable[str]) -> tuple[frozenset[str], bool]:
+    """Units with what packing events say is in them; and whether of a logistic one nothing is said."""
+    packed, found, waiting = _packed(evidence, None), set[str](), list(units)
+    while waiting:
+        item = waiting.pop()
+        if item not in found:
+            found.add(item)
+            waiting += [child for packing in packed.get(item, ()) for child in packing.items]
+    return frozenset(found), any(item.startswith(_LOGISTIC) and not packed.get(item) for item in found)
 
 
 def _places(found: Iterable[Recorded]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from backend.kit import disclosure, merkle, sparse
 from backend.kit.canonical import CanonicalError, Json, parse
 from backend.verifier import capture, checkpoint, epcis, evm, leaf, logmap
 from backend.verifier.evidence import Capture, Evidence, Log, RecordedEvent
-from backend.verifier.ledger import SCOPE_RECORD, Grant, Head
+from backend.verifier.ledger import GRANT_HOSTED, SCOPE_RECORD, Grant, Head
 from backend.verifier.names import namespaces_in
 from backend.verifier.policy import Policy
 from backend.verifier.result import Ends, Finding, Outcome, Word, cannot_tell, check, failed, passed
@@ -111,7 +111,9 @@ def _judged(included: tuple[Recorded, ...], signers: tuple[Signer, ...]) -> tupl
 
 
 def _might(grants: tuple[Grant, ...], leaf_: leaf.Leaf) -> bool:
-    return any(grant.allows(SCOPE_RECORD, leaf_.received_at // 1000) for grant in grants)
+    """Whether the key was the account's then. One that the operator holds speaks for the operator."""
+    hosted = any(grant.flags & GRANT_HOSTED for grant in grants)
+    return not hosted and any(grant.allows(SCOPE_RECORD, leaf_.received_at // 1000) for grant in grants)
 
 
 @dataclass(frozen=True)
@@ -350,6 +352,9 @@ def _witnessed(evidence: Evidence, policy: Policy, finding: Finding) -> Finding:
     text = evidence.log.checkpoint
     if text and not checkpoint.is_of(text, head(evidence)):
         return failed("verify.log.heads", "/log/checkpoint")
+    origin = checkpoint.origin(evidence.chain_id, evidence.contracts["ProvenanceLog"])
+    if text and text.split("\n")[0] != origin:
+        return failed("verify.log.origin", "/log/checkpoint")
     if text and checkpoint.key_line(evidence.log.map_secret) not in text.split("\n"):
         return failed("verify.map.secret", "/log/map_secret")
     for name, key in policy.witnesses.items():

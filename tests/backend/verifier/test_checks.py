@@ -8,7 +8,7 @@ import pytest
 
 from backend.kit import disclosure, messages, vrf
 from backend.kit.canonical import Number, encode, parse
-from backend.verifier import bundle, checks, evidence, ledger, page, report, terms
+from backend.verifier import bundle, checkpoint, checks, evidence, ledger, page, report, terms
 from backend.verifier.checks import record
 from tests.backend.verifier import world as w
 
@@ -53,9 +53,20 @@ TIED = ("ordered", "held", "shipped", "received", "match", "quantities", "custod
 SERIAL = "urn:epc:id:sgtin:4012345.067890.S1"
 
 
-def _ship(made):
+def _box(made):
+    """The item goes into a box."""
+    packing = w.event("packing", "AggregationEvent", day=2, parentID=w.SSCC, childEPCs=[SERIAL])
+    made.record([packing | {"action": "ADD"}], w.SUPPLIER, "supplier")
+
+
+def _dated(made, day, item):
+    event = w.event("shipping", day=day, transactions=[("desadv", "DA-12")], epcList=[item])
+    made.record([event], w.SUPPLIER, "supplier")
+
+
+def _ship(made, item=SERIAL):
     """One item on its way that has a serial number."""
-    event = w.event("transporting", day=3, transactions=[("desadv", "DA-12")], epcList=[SERIAL])
+    event = w.event("transporting", day=3, transactions=[("desadv", "DA-12")], epcList=[item])
     made.record([event], w.CARRIER, "carrier")
 
 
@@ -121,7 +132,13 @@ WRONG = {
     ),
     "hosted key": (
         lambda m: m.grant(w.DEBTOR, "debtor", flags=ledger.GRANT_HOSTED),
-        {"debtor-key": "cannot-tell"},
+        {
+            "debtor-key": "cannot-tell",
+            "events-signed": "cannot-tell",
+            "ordered": "cannot-tell",
+            "received": "cannot-tell",
+            "quantities": "fail",
+        },
     ),
     "takeover pending": (
         lambda m: m.put("Participants", 1, "_takeovers", w.DEBTOR, "key"),
@@ -221,6 +238,10 @@ WRONG = {
     ),
     "another key of the map than the log committed to": (
         lambda m: setattr(m, "committed_secret", b"told to somebody else"),
+        {"nothing-left-out": "fail", "corrections": "cannot-tell"},
+    ),
+    "a witness's signature for another log": (
+        lambda m: setattr(m, "origin", checkpoint.origin(1, w.CONTRACTS["ProvenanceLog"])),
         {"nothing-left-out": "fail", "corrections": "cannot-tell"},
     ),
     "hidden error declaration": (
@@ -329,6 +350,34 @@ WRONG = {
             _ship(m),
         ),
         {"circles": "fail"},
+    ),
+    "an item that the debtor had sent, in a box of the supplier's": (
+        lambda m: (
+            m.record([w.event("departing", day=1, epcList=[SERIAL])], w.DEBTOR, "debtor"),
+            _box(m),
+            _ship(m, w.SSCC),
+        ),
+        {"circles": "fail"},
+    ),
+    "an item that the debtor had sent, behind another that the supplier dates first": (
+        lambda m: (
+            m.record([w.event("departing", day=2, epcList=[SERIAL])], w.DEBTOR, "debtor"),
+            _dated(m, 1, SERIAL[:-1] + "2"),
+            _ship(m),
+        ),
+        {"circles": "fail"},
+    ),
+    "a box of the supplier's, and what is in it": (
+        lambda m: (_box(m), _ship(m, w.SSCC)),
+        {"circles": "pass"},
+    ),
+    "a box that nobody packed": (lambda m: _ship(m, w.SSCC), {}),
+    "an item that the debtor had sent before, by the log's order alone": (
+        lambda m: (
+            m.record([w.event("departing", day=5, epcList=[SERIAL])], w.DEBTOR, "debtor"),
+            _ship(m),
+        ),
+        {},
     ),
     "an item that somebody says the debtor had sent": (
         lambda m: (

@@ -106,6 +106,7 @@ class World:
     hidden: set = field(default_factory=set)
     heads: list = field(default_factory=list)
     committed_secret: bytes = b"map secret of this log"
+    origin: str = checkpoint.origin(CHAIN, CONTRACTS["ProvenanceLog"])
     statements: evidence.Statements = field(default_factory=evidence.Statements)
     policy: object = None
     terms: object = None
@@ -422,7 +423,7 @@ def _log(made):
         ("history", history),
     ):
         made.put("ProvenanceLog", value, variable)
-    lines = ["ledger.example/log", str(last.size), base64.b64encode(last.log_root).decode()]
+    lines = [made.origin, str(last.size), base64.b64encode(last.log_root).decode()]
     text = "\n".join([*lines, *checkpoint.extensions(last.map_root, made.committed_secret), ""])
     signed = WITNESS.sign(checkpoint.signed_text(ANCHORED + 60, text))
     return evidence.Log(
