@@ -2,6 +2,7 @@
 pragma solidity ^0.8.24;
 
 import {IFinancing} from "../../../contracts/interfaces/IFinancing.sol";
+import {TestCurrency} from "../../../contracts/mocks/TestCurrency.sol";
 import {Parcel} from "../../../contracts/types/Receivable.sol";
 import {Facts, Offer, Recourse} from "../../../contracts/types/Sale.sol";
 import {Terms} from "../../../contracts/types/Terms.sol";
@@ -164,6 +165,38 @@ contract FinancingParcelsTest is LedgerTest {
         assertEq(euro.balanceOf(supplier.payout) - payout, RESERVE / 4 * 3, "released");
     }
 
+    /// Each minor unit is ten thousand of the token's.
+    function test_Recourse_AndReserve_InATokenOfSixDecimals() public {
+        TestCurrency token = new TestCurrency("Euro", "EUR6", 6);
+        receivables.admitCurrency(address(token), EUR, 2, 1);
+        _fund(bank, token);
+        _fund(supplier, token);
+        Terms memory terms = _terms();
+        terms.token = address(token);
+        Offer memory offer = _offerOf(supplier, bank, _issueAndConfirm(terms), FACE, 3 * RESERVE);
+        (offer.token, offer.reserve, offer.recourse) = (address(token), RESERVE, Recourse.Credit);
+        offer.repurchasePrice = 2 * RESERVE;
+        bytes32 sale = _accept(supplier, bank, offer);
+        assertEq(token.balanceOf(supplier.payout) - 1, 2 * RESERVE * 1e4, "price at once");
+        assertEq(token.balanceOf(address(financing)), RESERVE * 1e4, "deposited");
+        uint256 clean = vm.snapshotState();
+
+        _default();
+        uint256 wallet = token.balanceOf(supplier.signer);
+        _perform(offer, 0, _noFacts());
+        assertEq(token.balanceOf(bank.payout) - 1, 2 * RESERVE * 1e4, "taken back for");
+        assertEq(wallet - token.balanceOf(supplier.signer), RESERVE * 1e4, "out of the wallet");
+        vm.revertToState(clean);
+
+        vm.prank(supplier.signer);
+        receivables.issueCreditNote(terms, 0, RESERVE / 2, "note");
+        vm.prank(bank.signer);
+        receivables.joinCreditNote(offer.parcels[0].id, bank.account, "note", RESERVE / 2);
+        financing.releaseReserve(offer, _noFacts(), bank.account);
+        assertEq(token.balanceOf(bank.payout) - 1, RESERVE / 2 * 1e4, "released");
+        assertEq(financing.reserveOf(sale).open, RESERVE / 2, "open");
+    }
+
     /// Nothing unpaid, nothing to take back.
     function test_Recourse_OfWhatWasPaidOrClosed() public {
         Offer memory offer = _offerOfBoth();
@@ -171,9 +204,10 @@ contract FinancingParcelsTest is LedgerTest {
         vm.prank(bank.signer);
         financing.demandWarranty(offer, 0, "evidence");
         _pay(debtor, _ids[0], FACE);
-        (uint64 units, uint64 price,) = financing.recourseQuote(offer, 0, _noFacts());
+        (uint64 units, uint64 price, uint64 fromReserve) = financing.recourseQuote(offer, 0, _noFacts());
         assertEq(units, 0, "units");
         assertEq(price, 0, "price");
+        assertEq(fromReserve, 0, "of the reserve");
         bytes32 sale = financing.offerDigest(offer);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.NoRecourse.selector, sale, 0));
