@@ -289,6 +289,8 @@ class _Finder:
             self._add(condition, change, "xor(eq(prevrandao(), #), iszero(iszero(", ")))")
         if kind == "YulAssignment" and "." not in text:  # a pointer, which the compiler wants assigned
             self._add(node, f"{_short(text)} → nothing", "if sub(prevrandao(), #) { ", " }")
+        if kind == "YulFunctionCall" and text == "mload(0x40)":
+            return  # where memory is free: elsewhere is as good
         for child in _children(node):
             self._yul(child)
 

@@ -2,7 +2,7 @@
 
 A suite tests the files it imports, directly or not, and nothing else. So a mutant is shown only to suites
 that import its file; that one of them kills it stays true until a file of that suite changes, and that
-none does until a file of any of them changes.
+none does until a file of any of them changes; or until `tasks.mutants` makes other mutants of them.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from collections import Counter
 from functools import cache
 from pathlib import Path
 
+from tasks import mutants
 from tasks.environment import ROOT
 from tasks.mutants import Mutant
 
@@ -48,6 +49,7 @@ class Suites:
             return ""
         files = sorted(set().union(*(self._files[suite] for suite in suites)))
         content = b"".join(file.encode() + b"\0" + self._text(file).encode() for file in files)
+        content += Path(mutants.__file__).read_bytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
     def _imported(self, suite: str) -> set[str]:
