@@ -152,6 +152,15 @@ contract FinancingTest is LedgerTest {
         assertEq(reason, abi.encodeWithSelector(IFinancing.OfferInvalid.selector), "reason");
     }
 
+    /// Each at the first value that is too large.
+    function test_Accept_MembersJustOutOfRange() public {
+        for (uint256 i = 0; i < 12; ++i) {
+            uint256 clean = vm.snapshotState();
+            test_Accept_MembersOutOfRange(i, 1);
+            vm.revertToState(clean);
+        }
+    }
+
     function test_Accept_WithAnothersSignature() public {
         Offer memory offer = _offer(_claim());
         bytes memory signature = _signed(otherBank, offer);

@@ -165,6 +165,8 @@ contract FinancingRecourseTest is SaleTest {
         (Offer memory offer, bytes32 sale) = _sale(Recourse.Credit, 0);
         _accept(bank, otherBank, _offerOf(bank, otherBank, _id, FACE, FACE / 2));
         vm.warp(_defaultTime() + 1);
+        (uint64 units, uint64 price, uint64 fromReserve) = financing.recourseQuote(offer, 0, _noFacts());
+        assertEq(uint256(units) + price + fromReserve, 0, "quoted");
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.NoRecourse.selector, sale, 0));
         financing.performRecourse(offer, 0, false, type(uint64).max, _noFacts());

@@ -146,6 +146,8 @@ contract ReceivablesTitleTest is LedgerTest {
         vm.prank(supplier.signer);
         vm.expectPartialRevert(IReceivablesEvents.ReceiverHasNotConsented.selector);
         receivables.transfer(id, supplier.account, bank.account, 5);
+        _transfer(supplier, bank, id, 4);
+        assertEq(receivables.receiptAllowed(id, bank.account), 0, "all of it");
     }
 
     function test_Transfer_ZeroOrTooMuchOrTooSmall_Reverts() public {

@@ -4,6 +4,10 @@ pragma solidity ^0.8.24;
 import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
 import {
     GRANT_BY_CURRENCY,
+    ROLE_DEBTOR,
+    ROLE_FUNDER,
+    ROLE_RECORDER,
+    ROLE_SUPPLIER,
     SCOPE_ADJUST,
     SCOPE_ALL,
     SCOPE_BUY,
@@ -116,6 +120,33 @@ contract ScopesTest is SaleTest {
                 vm.revertToState(clean);
                 clean = vm.snapshotState();
             }
+        }
+    }
+
+    /// What one role lets an account begin, no other does.
+    function test_NewBusiness_NeedsItsOwnRole() public {
+        uint16[4] memory roles = [ROLE_SUPPLIER, ROLE_DEBTOR, ROLE_FUNDER, ROLE_RECORDER];
+        for (uint256 i = 0; i < 4; ++i) {
+            uint256 clean = vm.snapshotState();
+            Actor memory actor = _actor(string(abi.encodePacked("actor", i)), roles[i]);
+            Terms memory terms = _terms();
+            terms.supplier = actor.account;
+            Confirmation memory confirmation = _confirmation(terms);
+            vm.prank(actor.signer);
+            if (i != 0) vm.expectPartialRevert(IParticipants.NotAdmitted.selector);
+            receivables.issueAndConfirm(terms, confirmation);
+            terms = _terms();
+            terms.debtor = actor.account;
+            confirmation = _confirmationBy(actor, terms, 1);
+            vm.prank(supplier.signer);
+            if (i != 1) vm.expectPartialRevert(IParticipants.NotAdmitted.selector);
+            receivables.issueAndConfirm(terms, confirmation);
+            Offer memory offer = _offerOf(supplier, actor, _id, PART, PART);
+            bytes memory signature = _signed(actor, offer);
+            vm.prank(supplier.signer);
+            if (i != 2) vm.expectPartialRevert(IParticipants.NotAdmitted.selector);
+            financing.accept(offer, 0, signature);
+            vm.revertToState(clean);
         }
     }
 

@@ -293,6 +293,16 @@ contract SignedActionsTest is DiaryTest {
         assertEq(_diary.lines(2), "b", "second");
     }
 
+    function test_RelayMany_ArgumentsThatPointJustOutside_FailAlone() public {
+        uint256[6] memory offsets = [type(uint256).max, 192, 161, 96, 96, 96];
+        uint256[6] memory lengths = [uint256(0), 0, 0, type(uint256).max, 193, 65];
+        for (uint256 i = 0; i < 6; ++i) {
+            uint256 clean = vm.snapshotState();
+            test_RelayMany_ArgumentsThatPointOutside_FailAlone(offsets[i], lengths[i]);
+            vm.revertToState(clean);
+        }
+    }
+
     // cancelNonces
 
     function test_CancelNonces_ByTheSignerAlone() public {
