@@ -3,7 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IFingerprints} from "../../../contracts/interfaces/IFingerprints.sol";
 import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
-import {SCOPE_CONFIRM, SCOPE_ISSUE, UNLIMITED} from "../../../contracts/types/Account.sol";
+import {SCOPE_ALL, SCOPE_CONFIRM, SCOPE_ISSUE, UNLIMITED} from "../../../contracts/types/Account.sol";
 import {Status} from "../../../contracts/types/Receivable.sol";
 import {
     ACKNOWLEDGED_STATEMENT_HASH,
@@ -72,6 +72,37 @@ contract ReceivablesManySignersTest is LedgerTest {
         ids = receivables.issueAndConfirmMany(terms, confirmations);
         assertEq(fingerprints.idOf(debtor.account, "second identifier"), ids[0], "other slot");
         assertEq(fingerprints.idOf(debtor.account, terms[1].fingerprint), ids[1], "slot");
+    }
+
+    function test_IssueAndConfirmMany_EachByWhoeverMay() public {
+        (Terms[] memory terms, Confirmation[] memory confirmations) = _two();
+        _signAs(uint256(keccak256("nobody's")), confirmations[1], receivables.idOf(terms[1]));
+        vm.prank(supplier.signer);
+        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
+        receivables.issueAndConfirmMany(terms, confirmations);
+    }
+
+    function test_ConfirmMany_EachSecondSignerToo() public {
+        uint256 colleague = uint256(keccak256("colleague"));
+        _grant(debtor, vm.addr(colleague), SCOPE_CONFIRM, UNLIMITED, UNLIMITED);
+        _grant(debtor, debtor.signer, SCOPE_ALL, UNLIMITED, 1);
+        (Terms[] memory terms, Confirmation[] memory confirmations) = _two();
+        _cosign(colleague, terms[0], confirmations[0]);
+        _cosign(uint256(keccak256("nobody's")), terms[1], confirmations[1]);
+        vm.prank(supplier.signer);
+        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
+        receivables.issueAndConfirmMany(terms, confirmations);
+        vm.prank(supplier.signer);
+        receivables.issueMany(terms);
+        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
+        receivables.confirmMany(terms, confirmations);
+        _cosign(colleague, terms[1], confirmations[1]);
+        receivables.confirmMany(terms, confirmations);
+    }
+
+    function _cosign(uint256 key, Terms memory terms, Confirmation memory confirmation) private view {
+        bytes32 digest = receivables.confirmationDigest(terms, 0, confirmation.nonce, confirmation.deadline);
+        confirmation.cosignature = abi.encodePacked(vm.addr(key), _signature(key, digest));
     }
 
     function _two() private returns (Terms[] memory terms, Confirmation[] memory confirmations) {
