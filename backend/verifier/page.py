@@ -3,9 +3,10 @@
 import unicodedata
 from collections.abc import Iterator
 
-from backend.kit import messages
+from backend.kit import messages, money
 from backend.kit.messages import Locale
 from backend.verifier import checks
+from backend.verifier.evidence import Evidence
 from backend.verifier.report import Report, counts_text, sum_text, text_of, visible, when
 from backend.verifier.result import CheckResult, Outcome
 
@@ -43,6 +44,7 @@ def _lines(report: Report, locale: Locale) -> Iterator[str]:
         ),
         0,
     )
+    yield from wrap(_about(evidence, locale), 0)
     for group in checks.GROUPS:
         yield ""
         heading = messages.text(f"verify.group.{group}", locale)
@@ -61,7 +63,24 @@ def _lines(report: Report, locale: Locale) -> Iterator[str]:
     if report.unknown:
         yield messages.text("verify.sum.ask", locale)
         for result in report.unknown:
-            yield from wrap(f"- {_title(result, locale)}: {text_of(result, locale)}", 2)
+            first, *rest = wrap(f"{_title(result, locale)}: {text_of(result, locale)}", _INDENT)
+            yield from ("  - " + first[_INDENT:], *rest)
+
+
+def _about(evidence: Evidence, locale: Locale) -> str:
+    """The claim in a sentence: how much, when, between whom."""
+    terms, said = evidence.terms, evidence.statements
+    return messages.text(
+        "verify.about",
+        locale,
+        amount=money.text(terms.amount, terms.currency),
+        currency=terms.currency,
+        due=when(terms.dueEnd),
+        supplier=visible(said.supplier.name if said.supplier else "?")[:200],
+        supplier_account="0x" + terms.supplier.hex(),
+        debtor=visible(said.debtor.name if said.debtor else "?")[:200],
+        debtor_account="0x" + terms.debtor.hex(),
+    )
 
 
 def _result(result: CheckResult, locale: Locale) -> Iterator[str]:

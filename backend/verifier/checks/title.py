@@ -24,6 +24,7 @@ def holder(evidence: Evidence, _policy: Policy) -> Finding:
         "verify.holder.holds",
         "/holder",
         "/state",
+        account="0x" + evidence.holder.hex(),
         part=money.text(units, evidence.terms.currency),
         whole=money.text(everything, evidence.terms.currency),
         currency=evidence.terms.currency,

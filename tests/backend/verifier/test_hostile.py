@@ -242,3 +242,11 @@ class _Keys:
 
     def fingerprint_keys(self, _key_set):
         return self._keys
+
+
+def test_a_report_says_how_much_between_whom_and_who_holds_it(healthy):
+    text = " ".join(page.render(healthy.report(), "en").split())
+    assert f"11900.00 EUR, due {report.when(1_788_127_200)}." in text
+    for account in (w.SUPPLIER, w.DEBTOR):
+        assert "(0x" + account.hex() + ")" in text
+    assert f"0x{w.BANK.hex()} holds 11900.00 EUR" in text
