@@ -20,6 +20,10 @@ from backend.verifier.terms import STATEMENTS, Terms
 
 FORMAT = "tallystick-bundle/2"
 MAX_BYTES = 64 * 1024 * 1024
+MAX_VALUES = 2_000_000
+"""Of JSON, some 150 MB in memory; 64 MB of single digits would take two thousand."""
+_BEGINNINGS = (b",", b"[", b"{", b"\\u00")
+"""What stands before values, in documents inside too, where a comma may be escaped."""
 _PLACE = re.compile(r"[0-9]{1,9}")
 
 CONTRACTS = (
@@ -40,6 +44,8 @@ def read(raw: bytes, *, block_hash: bytes | None, now: int) -> tuple[ev.Evidence
     """
     if len(raw) > MAX_BYTES:
         raise BundleError("", f"larger than {MAX_BYTES} bytes")
+    if sum(map(raw.count, _BEGINNINGS)) > MAX_VALUES:
+        raise BundleError("", f"more than {MAX_VALUES} values")
     try:
         document = parse(raw)
     except CanonicalError as error:

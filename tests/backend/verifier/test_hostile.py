@@ -250,3 +250,12 @@ def test_a_report_says_how_much_between_whom_and_who_holds_it(healthy):
     for account in (w.SUPPLIER, w.DEBTOR):
         assert "(0x" + account.hex() + ")" in text
     assert f"0x{w.BANK.hex()} holds 11900.00 EUR" in text
+
+
+@pytest.mark.parametrize(
+    "value", [b"[" + b"0," * 2_000_001 + b"0]", b'"' + b"\\u002c" * 2_000_001 + b'"'], ids=range(2)
+)
+def test_a_file_of_too_many_values_is_refused_before_it_fills_the_memory(value, monkeypatch):
+    monkeypatch.setattr(bundle, "parse", lambda _: pytest.fail("it was read"))
+    with pytest.raises(bundle.BundleError, match="more than 2000000 values"):
+        bundle.read(b'{"x":' + value + b"}", block_hash=None, now=w.NOW)
