@@ -130,12 +130,17 @@ def tail(log: Path, lines: int = 15) -> str:
     return "\n".join(f"    {line}" for line in text[-lines:]) or "    (nothing was written)"
 
 
+def _base_python() -> str:
+    """The interpreter behind this one, which may be the one in the folder that is to be made anew."""
+    return getattr(sys, "_base_executable", None) or sys.executable
+
+
 def _install_python(lock: Path, build_tools: Path) -> None:
     log = DATA / "logs" / "setup-python.log"
     with step(f"Installing the Python packages of {lock.relative_to(ROOT)} (a minute or two the first time)"):
         shutil.rmtree(VENV, ignore_errors=True)
         try:
-            run(sys.executable, "-m", "venv", VENV, log=log, env=dict(os.environ))
+            run(_base_python(), "-m", "venv", VENV, log=log, env=dict(os.environ))
         except TaskError as error:
             raise TaskError(
                 f"{error}\nOn Debian and Ubuntu, `apt install python3-venv` brings venv."

@@ -126,14 +126,14 @@ class Story(Stage):
 
     def anchored(self) -> Iterator[str]:
         """The log of events is anchored on the chain"""
-        size = self.cast.supplier.get("/v1/log")["size"]
+        size = self.cast.operator.get("/v1/log")["size"]  # others see no more than the head
         head = wait_for(
             "the log's head on the chain",
             lambda: (found := self.chain.one("ProvenanceLog", "head"))["size"] >= size and found,
         )
         wait_for(
             "the log's head in the index, which reports rest on",
-            lambda: (self.cast.supplier.get("/v1/log")["head"] or {"size": 0})["size"] >= size,
+            lambda: (self.cast.operator.get("/v1/log")["head"] or {"size": 0})["size"] >= size,
         )
         yield f"{head['size']} events under {head['logRoot']}"
 
