@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from stdnum.eu.vat import MEMBER_STATES
+
 from backend.invoices.model import Party as StatedParty
 from scripts.journey.paper import ROOT, Paper
 from scripts.journey.party import JourneyError, Party
@@ -74,7 +76,15 @@ def _entry(party_id: str, stated: StatedParty, roles: list[str], gln: str, money
             f"{stated.name or party_id} has no tax number in the file, so it cannot be matched"
         )
     name = (stated.name or party_id).replace('"', "'")
-    return _entry_of(party_id, name, stated.country or "DE", stated.vat, (gln,), roles, money)
+    country = _registered_in(stated.vat) or stated.country or "DE"
+    return _entry_of(party_id, name, country, stated.vat, (gln,), roles, money)
+
+
+def _registered_in(vat: str) -> str | None:
+    """The country a VAT number names, which need not be that of the address."""
+    prefix = vat[:2].upper()
+    known = MEMBER_STATES | {"el", "xi"}
+    return {"EL": "GR", "XI": "GB"}.get(prefix, prefix) if prefix.lower() in known else None
 
 
 def _entry_of(
