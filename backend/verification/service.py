@@ -25,12 +25,12 @@ from backend.receivables import repository as receivables
 from backend.receivables.repository import ReceivableRecord
 from backend.verification import events, findings
 from backend.verification.chain_state import ChainState
-from backend.verifier import bundle, checkpoint, evidence, evm, report, writer
+from backend.verifier import bundle, checkpoint, evidence, evm, report, typed_data, writer
 from backend.verifier.ledger import Ledger
 from backend.verifier.policy import DEFAULT, Policy
 from backend.verifier.result import Ends
 from backend.verifier.storage import StoredLedger
-from backend.verifier.terms import Terms
+from backend.verifier.terms import DOMAIN_NAME, Terms
 
 
 class NotOnTheLedger(Problem):
@@ -181,7 +181,7 @@ async def gather(
             fields=invoice.fields,
             absent=invoice.absent,
             fingerprints=invoice.fingerprints if invoice.key_set == terms.keySet else (),
-            confirmation=_confirmation(record),
+            confirmation=_confirmation(record, terms, contracts.chain_id, addresses["Receivables"]),
             holder=await _holder(session, caller, record),
             log=story.log,
             statements=await _statements(session, caller, record, invoice, counted),
@@ -229,17 +229,25 @@ def terms_of(message: Mapping[str, Any]) -> Terms:
     return Terms(**values)
 
 
-def _confirmation(record: ReceivableRecord) -> evidence.Confirmation | None:
+def _confirmation(
+    record: ReceivableRecord, terms: Terms, chain_id: int, contract: bytes
+) -> evidence.Confirmation | None:
+    """The debtor's signature; left out where a contract said yes (ERC-1271): that proves nothing offline."""
     signed = record.confirmation
     if signed is None:
         return None
-    return evidence.Confirmation(
+    made = evidence.Confirmation(
         signer=bytes.fromhex(signed["signer"][2:]),
         nonce=int(signed["nonce"]),
         deadline=int(signed["deadline"]),
         signature=bytes.fromhex(signed["signature"][2:]),
         cosignature=bytes.fromhex(signed["cosignature"][2:]),
     )
+    domain = typed_data.Domain(DOMAIN_NAME, chain_id, contract)
+    digest = terms.confirmation_digest(domain, made.nonce, made.deadline, made.replaced)
+    if typed_data.recover(digest, made.signature) != made.signer:
+        return replace(made, signature=b"", cosignature=b"")
+    return made
 
 
 async def _holder(session: AsyncSession, caller: Caller, record: ReceivableRecord) -> bytes | None:

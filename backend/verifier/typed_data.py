@@ -53,10 +53,14 @@ def hash_struct(type_string: str, values: Mapping[str, object]) -> bytes:
 
 
 def recover(digest: bytes, signature: bytes) -> bytes | None:
-    """The address whose key made this 65-byte signature (r, s, v) of the digest, or None if nobody's did.
+    """The address whose key made this signature of the digest, or None if nobody's did.
 
-    As OpenZeppelin's ECDSA: `s` in the lower half of the order and `v` of 27 or 28 only.
+    Of 65 bytes (r, s, v), or of 64 with the parity in the top bit of s (ERC-2098). As OpenZeppelin's ECDSA:
+    `s` in the lower half of the order and `v` of 27 or 28 only.
     """
+    if len(signature) == 64:
+        parity, s = divmod(int.from_bytes(signature[32:], "big"), 1 << 255)
+        signature = signature[:32] + evm.word(s) + bytes([27 + parity])
     if len(signature) != 65 or len(digest) != 32 or signature[64] not in (27, 28):
         return None
     if int.from_bytes(signature[32:64], "big") > _ORDER // 2:

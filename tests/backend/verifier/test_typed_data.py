@@ -80,7 +80,7 @@ def test_malleable_and_malformed_signatures_are_nobodys():
     s = typed_data._ORDER - int.from_bytes(signature[32:64], "big")
     assert typed_data.recover(digest, signature[:32] + evm.word(s) + bytes([55 - signature[64]])) is None
     assert typed_data.recover(digest, signature[:64] + bytes([signature[64] - 27])) is None
-    assert typed_data.recover(digest, signature[:-1]) is None
+    assert typed_data.recover(digest, signature[:-2]) is None
     assert typed_data.recover(digest, bytes(64) + b"\x1b") is None
 
 
