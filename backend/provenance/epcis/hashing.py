@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from backend.provenance.epcis.grammar import SENSOR_TERMS, TERMS, TYPED
@@ -72,8 +73,17 @@ def prehash(event: Object, namespaces: Namespaces) -> str:
     return _Prehash(namespaces).event(event)
 
 
+_OFTEN: Final = 200
+"""Characters of a value that may come again; longer ones are not remembered."""
+
+
 def utc_milliseconds(text: str) -> str | None:
     """A timestamp in UTC with three decimals, the third rounded half up; None when it is no timestamp."""
+    return _milliseconds(text) if len(text) <= _OFTEN else _milliseconds.__wrapped__(text)
+
+
+@lru_cache(maxsize=1024)  # the events of a document share their times
+def _milliseconds(text: str) -> str | None:
     match = _TIMESTAMP.fullmatch(text)
     if match is None:
         return None
@@ -132,7 +142,7 @@ class _Prehash:
     def _field(self, name: str, value: Any) -> str:
         if name == "persistentDisposition":
             parts = [
-                f"{key}={self._value(DISPOSITION.expand(word))}"
+                f"{key}={_value(DISPOSITION.expand(word))}"
                 for key in ("set", "unset")
                 for word in sorted(value.get(key, []), key=DISPOSITION.expand)
             ]
@@ -145,9 +155,9 @@ class _Prehash:
             return _listed(name, (self._quantity(element) for element in value))
         if name == "certificationInfo":
             values = value if isinstance(value, list) else [value]
-            return "".join(sorted(f"{name}={self._value(item)}" for item in values))
+            return "".join(sorted(f"{name}={_value(item)}" for item in values))
         if isinstance(value, list):
-            return _listed(name, (f"epc={self._value(item)}" for item in value))
+            return _listed(name, (f"epc={_value(item)}" for item in value))
         if name in TERMS:
             value = TERMS[name].expand(value)
         return self._leaf(name, value)
@@ -156,7 +166,7 @@ class _Prehash:
         if name in _TIMES:
             text = value.strip()
             return f"{name}={utc_milliseconds(text) or text}" if text else ""
-        text = self._value(value)
+        text = _value(value)
         return f"{name}={text}" if text else ""
 
     def _element(self, name: str, value: Object, order: Iterable[str]) -> str:
@@ -197,7 +207,7 @@ class _Prehash:
                 known[key] = _as_double(item)
         if "bizRules" in known:
             # Not in the standard's order of a report's fields: the vectors have it among what is left over.
-            rules = self._value(known["bizRules"])
+            rules = _value(known["bizRules"])
             self._left_over.append(f"sensorElementListsensorElementsensorReportbizRules={rules}")
         return self._element("sensorReport", known, _REPORT_ORDER)
 
@@ -206,8 +216,8 @@ class _Prehash:
         if name in TYPED:
             item_name, vocabulary = TYPED[name]
             pairs = (
-                (f"type={self._value(vocabulary.expand(item['type']))}" if "type" in item else "")
-                + f"{item_name}={self._value(item[item_name])}"
+                (f"type={_value(vocabulary.expand(item['type']))}" if "type" in item else "")
+                + f"{item_name}={_value(item[item_name])}"
                 for item in value
             )
             return _listed(name, pairs)
@@ -218,21 +228,28 @@ class _Prehash:
 
     def _rest_value(self, name: str, value: Any) -> str:
         if isinstance(value, dict):
-            text = self._value(value.get("#text", ""))
+            text = _value(value.get("#text", ""))
             inner = sorted(self._rest(key, item) for key, item in value.items() if key != "#text")
             return name + (f"={text}" if text else "") + "".join(inner)
         if isinstance(value, list):
             return "".join(sorted(self._rest_value(name, item) for item in value))
-        text = self._value(value)
+        text = _value(value)
         return f"{name}={text}" if text else name
 
-    def _value(self, value: Any) -> str:
-        text = _text(value).strip()
-        if text.startswith("urn:"):
-            for vocabulary in URN_VOCABULARIES:
-                if text.startswith(vocabulary.urn):
-                    return vocabulary.web + text[len(vocabulary.urn) :]
-        return canonical(expand_uri(text, PREFIXES))
+
+def _value(value: Any) -> str:
+    text = _text(value)
+    return _uri(text) if len(text) <= _OFTEN else _uri.__wrapped__(text)
+
+
+@lru_cache(maxsize=8192)  # places, steps and parties come again and again, and an item in all of its lists
+def _uri(text: str) -> str:
+    text = text.strip()
+    if text.startswith("urn:"):
+        for vocabulary in URN_VOCABULARIES:
+            if text.startswith(vocabulary.urn):
+                return vocabulary.web + text[len(vocabulary.urn) :]
+    return canonical(expand_uri(text, PREFIXES))
 
 
 def _listed(name: str, items: Iterable[str]) -> str:
