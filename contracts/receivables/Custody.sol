@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IERC1155} from "@openzeppelin/contracts/token/ERC1155/IERC1155.sol";
 import {IReceivablesExtension} from "../interfaces/IReceivablesExtension.sol";
+import {Accounting} from "../libraries/Accounting.sol";
 import {SCOPE_TRANSFER} from "../types/Account.sol";
 import {Money} from "../types/Book.sol";
 import {HOLDER_LOCK, HOLDER_SOLD, Holder} from "../types/Holder.sol";
@@ -69,15 +70,17 @@ abstract contract Custody is Units, IReceivablesExtension {
         Holder holder = _book.holder(id, lockAccount);
         if (holder.flags() & HOLDER_LOCK == 0) revert NotALock(lockAccount);
         bool accounted = _book.states[id].load().isAccounted();
+        if (accounted) {
+            // What was paid on the units goes with them, to the fraction, before they leave nothing but a fraction to sweep.
+            Accounting.count(_book, id, lockAccount);
+            Money memory money = _book.money[id][lockAccount];
+            delete _book.money[id][lockAccount];
+            _book.money[id][to].face += money.face;
+            _book.money[id][to].interest += money.interest;
+        }
         sent = _move(id, accounted, lockAccount, to, holder.units(), 0, sold ? HOLDER_SOLD : 0);
         // Counted when they were locked, if they had been bought.
         if (!sold && holder.flags() & HOLDER_SOLD != 0) _uncount(id, to, holder.units());
-        Money memory money = _book.money[id][lockAccount];
-        if (money.face != 0 || money.interest != 0) {
-            _book.money[id][to].face += money.face;
-            _book.money[id][to].interest += money.interest;
-            delete _book.money[id][lockAccount];
-        }
         _book.setHolder(id, lockAccount, Holder.wrap(0));
 
         emit Unlocked(id, lockAccount, to, holder.units());

@@ -91,7 +91,8 @@ struct Holding {
     uint64 marked;
     /// Its share of what is unpaid, rounded down.
     uint64 unpaid;
-    /// What it could redeem now of face and of interest.
+    /// What it could redeem now of face and of interest, as the next to redeem: once all is settled, with whole units that
+    /// did not divide.
     uint64 redeemable;
     uint64 redeemableInterest;
     /// Units it sent away since it first bought some in a recorded sale, without those that recourse sent back; falls

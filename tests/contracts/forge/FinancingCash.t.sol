@@ -50,6 +50,28 @@ contract FinancingCashTest is SaleTest {
         assertEq(uint256(status), uint256(SaleStatus.Done), "status");
     }
 
+    /// Of 59 and 107 paid, each unit has a hair less than one, and each holder a hair less than its units; so what does not
+    /// divide must be the buyer's as it was the lock's, or the supplier, redeeming first, would have 71 for its 70.
+    function test_AcknowledgeCash_GivesTheFractionToTheBuyerToo() public {
+        _terms1.amount = 166;
+        _terms1.fingerprint = keccak256("of 166");
+        _id = _issueAndConfirm(_terms1);
+        Offer memory offer = _offer(_id);
+        (offer.parcels[0].units, offer.parcels[0].minUnpaid, offer.lockTime) = (96, 96, 3 days);
+        _accept(supplier, bank, offer);
+        _pay(debtor, _id, 59);
+        _pay(debtor, _id, 107);
+        vm.prank(supplier.signer);
+        financing.acknowledgeCash(offer, "SWIFT reference");
+
+        assertEq(receivables.holding(_id, supplier.account).redeemable, 70, "redeemable by the supplier");
+        assertEq(receivables.holding(_id, bank.account).redeemable, 96, "redeemable by the bank");
+        (uint64 face,) = _redeem(supplier, _id);
+        assertEq(face, 70, "redeemed by the supplier");
+        (face,) = _redeem(bank, _id);
+        assertEq(face, 96, "redeemed by the bank");
+    }
+
     function test_AcknowledgeCash_WhenTimeIsUp() public {
         (Offer memory offer, bytes32 sale) = _cashSale();
         uint256 until = block.timestamp + 3 days;

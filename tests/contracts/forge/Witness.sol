@@ -17,8 +17,8 @@ import {vm} from "./Vm.sol";
 /// be is written down in `violation`, for a handler that reverts is a call that Foundry forgets.
 abstract contract Witness is LedgerTest {
     string public violation;
-    /// What went out of Receivables to holders, minor units.
-    uint256 public paidOut;
+    /// What went out of each receivable to holders, minor units.
+    mapping(bytes32 id => uint256) public paidOut;
     /// Calls that a stranger sent for their signer, and that did what they were for.
     uint256 public relayed;
     /// Calls that did what they were for.
@@ -83,14 +83,6 @@ abstract contract Witness is LedgerTest {
             Offer memory offer = abi.decode(_sales[i], (Offer));
             if (offer.lockTime == 0) continue;
             sum += receivables.balanceOf(financing.lockOf(financing.offerDigest(offer)), uint256(id));
-        }
-    }
-
-    /// What all accounts and locks could redeem now.
-    function redeemableOf(bytes32 id) external view returns (uint256 sum) {
-        for (uint256 i = 0; i < 5; ++i) {
-            sum += receivables.holding(id, _actors[i].account).redeemable;
-            sum += receivables.holding(id, _actors[i].account).redeemableInterest;
         }
     }
 
