@@ -41,6 +41,8 @@ class Ledger:
     redeemed: int = 0
     index: int = 0
     pool: int = 0
+    settled: bool = False
+    """Neither face nor late interest is owed any more: fractions and the pool go out."""
     lots: dict[str, Lot] = field(default_factory=dict)
 
     @classmethod
@@ -73,11 +75,18 @@ class Ledger:
         self.paid += amount
 
     def move(self, giver: str, taker: str, units: int) -> None:
-        """Hand `units` on. Money paid before stays with the giver."""
+        """Hand `units` on. Money paid before stays with the giver, in whole minor units if it keeps none."""
         if not 0 < units <= self.units_of(giver):
             raise AccountingError(f"{giver} has {self.units_of(giver)} units, not {units}")
         self._touch(giver).units -= units
         self._touch(taker).units += units
+        self._sweep(giver)
+
+    def release(self, lock: str, taker: str) -> None:
+        """Hand on what was paid on the units of `lock`, to the fraction, before they follow."""
+        held = self._touch(lock)
+        self._touch(taker).owed += held.owed
+        held.owed = 0
 
     def reduce(self, holder: str, amount: int) -> int:
         """Credit note: `holder` gives up `amount` of what is unpaid on its units. Returns the units
@@ -100,6 +109,7 @@ class Ledger:
         self._touch(holder).units -= units
         self.units -= units
         self.face -= amount
+        self._sweep(holder)
 
     def retire(self, holder: str) -> None:
         """Ends `holder`'s units once nothing more can come for them; what it is owed stays owed."""
@@ -108,24 +118,22 @@ class Ledger:
         lot.units = 0
 
     def redeemable(self, holder: str) -> int:
-        """What `redeem` would pay `holder` now."""
+        """What `redeem` would pay `holder` as the next to redeem: the pool's whole units are only one's."""
         lot = self.lots.get(holder, Lot(checkpoint=self.index))
         owed = lot.owed + lot.units * (self.index - lot.checkpoint)
-        if self.unpaid == 0:
-            return owed // SCALE + (self.pool + owed % SCALE) // SCALE
+        if self.settled and (lot.units or owed):
+            owed += self.pool
         return owed // SCALE
 
     def redeem(self, holder: str) -> int:
         """Pay out what is `holder`'s, and return it. The fraction stays, or joins the pool once no more can
         come."""
         lot = self._touch(holder)
-        amount, fraction = divmod(lot.owed, SCALE)
-        lot.owed = fraction
-        if self.unpaid == 0 or lot.units == 0:
-            self.pool, lot.owed = self.pool + fraction, 0
-        if self.unpaid == 0:
-            whole, self.pool = divmod(self.pool, SCALE)
-            amount += whole
+        if self.settled:
+            amount, self.pool = divmod(lot.owed + self.pool, SCALE)
+            lot.owed = 0
+        else:
+            amount, lot.owed = divmod(lot.owed, SCALE)
         self.redeemed += amount
         return amount
 
@@ -147,4 +155,12 @@ class Ledger:
         units = -(-amount * self.units // self.unpaid)
         self._touch(holder).units -= units
         self.units -= units
+        self._sweep(holder)
         return units
+
+    def _sweep(self, holder: str) -> None:
+        """A fraction that can never grow joins the pool."""
+        lot = self.lots[holder]
+        if not lot.units:
+            self.pool += lot.owed % SCALE
+            lot.owed -= lot.owed % SCALE

@@ -205,6 +205,7 @@ def _apply(state: State, name: str, args: Mapping[str, Any], moment: int) -> Non
 
 def _settle(state: State, moment: int) -> None:
     state.status, state.settled_at = Status.SETTLED, moment
+    state.ledger.settled = True
 
 
 def _apply_money(state: State, name: str, args: Mapping[str, Any]) -> None:
@@ -218,6 +219,8 @@ def _apply_money(state: State, name: str, args: Mapping[str, Any]) -> None:
         case "Redeemed":
             _same(ledger.redeem(args["account"]), args["face"], "redeemed")
             state.redeemed[args["account"]] = state.redeemed.get(args["account"], 0) + args["face"]
+        case "Unlocked":
+            ledger.release(args["lock"], args["to"])
         case "Disputed":
             ledger.set_aside(state.terms.supplier, args["amount"], args["units"])
         case "Reduced":

@@ -91,6 +91,24 @@ async def test_a_sale_against_cash_that_is_signed_for(stage):
     assert (await bank.user.get(shown["links"]["self"])).json()["status"] == "sold"
 
 
+async def test_what_was_paid_while_units_were_locked_is_the_buyers(stage):
+    market, supplier, bank, _, made = stage
+    key, lock, face = made["chain_id"], "0x" + "10c4" * 10, made["terms"]["amount"]
+    half = face // 2
+    await market.transferred(key, supplier.account, lock, face)
+    await market.happened(
+        "Receivables", "Paid", id=key, interest=0, settled=False, face=half, unpaid=face - half
+    )
+    await market.happened("Receivables", "Unlocked", id=key, lock=lock, to=bank.account, units=face)
+    await market.transferred(key, lock, bank.account, face)
+
+    (held,) = (await bank.user.get("/v1/holdings")).json()
+    assert (held["units"], held["redeemable"]["minor"]) == (face, half)
+    await market.happened("Receivables", "Redeemed", id=key, account=bank.account, face=half, interest=0)
+    (held,) = (await bank.user.get("/v1/holdings")).json()
+    assert (held["redeemable"]["minor"], held["redeemed"]["minor"]) == (0, half)
+
+
 async def test_what_was_not_paid_in_time_is_unlocked_by_anybody(stage):
     market, supplier, bank, other, made = stage
     shown = await offered(market, made, bank, cash_days=1)
