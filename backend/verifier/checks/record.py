@@ -1,5 +1,6 @@
 """The log of events: what stands in it, since when, under whose key, and whether anything was left out."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -218,20 +219,21 @@ CLOCK_DRIFT = 120
 def recorded_in_time(evidence: Evidence, policy: Policy) -> Finding:
     """No event is older, by the log's clock, than a head that should have covered it."""
     found, heads = events(evidence), evidence.log.heads
+    sizes = [each.size for each in heads]
     latest = 0
     for recorded in found:
         received = recorded.leaf.received_at // 1000
-        covering = [each for each in heads if each.size > recorded.leaf.sequence]
-        before = [each for each in heads if each.size <= recorded.leaf.sequence]
-        if before and before[-1].time - received > policy.anchor_delay:
-            return failed("verify.in-time.backdated", recorded.place, time=before[-1].time)
-        if not covering or (not before and evidence.log.history != bytes(32)):
+        place = bisect_right(sizes, recorded.leaf.sequence)  # the history on the chain only grows
+        before = heads[place - 1] if place else None
+        if before is not None and before.time - received > policy.anchor_delay:
+            return failed("verify.in-time.backdated", recorded.place, time=before.time)
+        if place == len(heads) or (before is None and evidence.log.history != bytes(32)):
             return cannot_tell("verify.in-time.heads-missing", "/log/heads")
-        if received > covering[0].time + CLOCK_DRIFT:
+        if received > heads[place].time + CLOCK_DRIFT:
             return failed("verify.in-time.future", recorded.place)
-        if covering[0].time - received > policy.anchor_delay:
+        if heads[place].time - received > policy.anchor_delay:
             return failed("verify.in-time.late", recorded.place, hours=policy.anchor_delay // 3600)
-        latest = max(latest, covering[0].time)
+        latest = max(latest, heads[place].time)
     return passed("verify.in-time.anchored", "/log/heads", time=latest)
 
 
