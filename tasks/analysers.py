@@ -38,6 +38,7 @@ EXPLAINED = {
     ("uninitialized-local", "Issuance.confirmMany"): _ZERO,
     ("uninitialized-local", "Issuance.issueAndConfirmMany"): _ZERO,
     ("uninitialized-local", "Issuance.issueMany"): _ZERO,
+    ("uninitialized-local", "Reserves._makeGood"): _ZERO,
     ("uninitialized-local", "Reserves._divided"): _ZERO,
     ("uninitialized-local", "Reserves.releaseReserve"): _ZERO,
     ("uninitialized-local", "Sales._deliver"): _ZERO,
