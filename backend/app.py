@@ -70,6 +70,7 @@ from backend.parties import service as parties
 from backend.parties.accounts import Accounts
 from backend.provenance.appending import Appender
 from backend.provenance.config import log_config
+from backend.provenance.exceptions import in_the_standards_words
 from backend.provenance.log.anchoring import Heads
 from backend.provenance.log.work import anchor_loop
 from backend.provenance.query.subscriptions import subscription_loop
@@ -174,7 +175,8 @@ def worker_loops(ledger: Ledger, signer: Signer) -> Loops:
     sender.wakes, indexer.wakes = [indexer, webhooks], [sender]
     if (log := log_config(ledger.settings, ledger.contracts)) is not None:
         loops.append(anchor_loop(ledger.database, ledger.contracts, log))
-        loops.append(subscription_loop(ledger.database, ledger.contracts.ledger_id))
+        private = ledger.settings.allow_private_webhooks
+        loops.append(subscription_loop(ledger.database, ledger.contracts.ledger_id, allow_private=private))
     loops += invoice_work.loops(
         ledger.settings, ledger.database, ledger.contracts.ledger_id, receivables.rests_on
     )
@@ -256,7 +258,12 @@ def create_app(
     register_ports(settings)
     app.state.read_invoice = backend.invoices.api.reader(app.state)
     metrics = Metrics(database, contracts.ledger_id, loops)
-    edge.install(app, max_body_bytes=settings.max_body_bytes, observe=timed(metrics))
+    edge.install(
+        app,
+        max_body_bytes=settings.max_body_bytes,
+        observe=timed(metrics),
+        dialects={"/epcis": in_the_standards_words},
+    )
     chain = rpc or Rpc(settings.rpc_urls, contracts.chain_id)
     app.state.rpc = chain
     app.state.evidence = Sources.of(chain, contracts, backend.verification.invoices.reader(app.state))

@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -17,13 +17,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.kit import logs, problems, tracing
 from backend.kit.database import is_away, is_lock_error, is_lost_race, is_unstorable
 from backend.kit.ids import uuid7
-from backend.kit.messages import negotiate
+from backend.kit.messages import Locale, negotiate
 from backend.kit.problems import FieldError, Problem
 from backend.kit.web import request_id
 
 log = logging.getLogger("tallystick.http")
 Observe = Callable[[str, str, int, float], None]
 """Told of an answered request: method, route, status, seconds."""
+Words = Callable[[Problem, Locale], tuple[int, dict[str, Any], dict[str, str]]]
+"""Says a problem in the words of a standard: status, body, headers."""
 _PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -99,8 +101,14 @@ class BodyLimit:
         await self.app(scope, receive_counted, send)
 
 
-def install(app: FastAPI, *, max_body_bytes: int, observe: Observe) -> None:
-    """Puts the edge around an application. `observe` is told of each request when it is answered."""
+def install(
+    app: FastAPI, *, max_body_bytes: int, observe: Observe, dialects: Mapping[str, Words] | None = None
+) -> None:
+    """Puts the edge around an application. `observe` is told of each request when it is answered.
+
+    `dialects`: address → how problems met under it are said there.
+    """
+    app.state.dialects = dialects or {}
     app.add_middleware(BodyLimit, limit=max_body_bytes)
     app.add_middleware(RequestIds, observe=observe)
     app.add_exception_handler(Problem, _on_problem)
@@ -112,13 +120,16 @@ def install(app: FastAPI, *, max_body_bytes: int, observe: Observe) -> None:
 
 
 def answer(request: Request, problem: Problem) -> JSONResponse:
-    """A problem as an answer, in the reader's language."""
-    body = problem.body(negotiate(request.headers.get("accept-language")))
-    headers = dict(problem.headers)
+    """A problem as an answer, in the reader's language and in the words of the interface that was asked."""
+    locale = negotiate(request.headers.get("accept-language"))
+    status, body, headers = problem.status, problem.body(locale), dict(problem.headers)
+    for place, words in request.app.state.dialects.items():
+        if request.url.path == place or request.url.path.startswith(place + "/"):
+            status, body, headers = words(problem, locale)
     if (given := request_id(request)) is not None:
         # In the header too: the answer to a mistake of ours is sent from outside the middleware that adds it.
         body["request_id"] = headers["X-Request-Id"] = given
-    return JSONResponse(body, status_code=problem.status, headers=headers, media_type=problems.MEDIA_TYPE)
+    return JSONResponse(body, status_code=status, headers=headers, media_type=problems.MEDIA_TYPE)
 
 
 async def _on_problem(request: Request, error: Exception) -> JSONResponse:

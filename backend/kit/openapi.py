@@ -29,6 +29,11 @@ _PROBLEM = {
             "type": "string",
             "examples": ["There is nothing at this address, or it is not yours to see."],
         },
+        "code": {
+            "type": "string",
+            "description": "Our own code, where `type` is a standard's (under /epcis).",
+            "examples": ["not-found"],
+        },
         "request_id": {"type": "string", "examples": ["0190b8a7-5c00-7000-8000-000000000001"]},
         "errors": {
             "type": "array",

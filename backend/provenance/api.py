@@ -32,6 +32,8 @@ from backend.provenance.appending import Appender
 from backend.provenance.capture import Captured
 from backend.provenance.config import LogConfig
 from backend.provenance.discovery import (
+    DEFAULT_FORMAT,
+    TOKENS,
     VERSIONS,
     CurrentLog,
     ErrorBehaviour,
@@ -40,7 +42,9 @@ from backend.provenance.discovery import (
     WantedFormat,
     WantedMediaType,
     agreed_versions,
+    json_answer,
 )
+from backend.provenance.exceptions import standardised
 from backend.provenance.preparing import Behaviour, Capture, Proof, prepare
 from backend.provenance.problems import EventUnknown, MediaTypeUnknown, QueryInvalid, SignatureIncomplete
 from backend.provenance.query.language import read_query
@@ -218,7 +222,7 @@ def job_view(job: CaptureJob) -> dict[str, Any]:
         "running": job.running,
         "success": job.success,
         "captureErrorBehaviour": job.behaviour,
-        "errors": job.errors,
+        "errors": [standardised(error) for error in job.errors],
         "captured": job.captured,
         "duplicates": job.duplicates,
     }
@@ -234,7 +238,7 @@ def _leaves_view(done: Captured) -> dict[str, Any]:
     }
 
 
-@router.get("/capture")
+@router.get("/capture", dependencies=[Depends(json_answer)])
 async def list_captures(
     session: Session,
     caller: CurrentCaller,
@@ -248,11 +252,11 @@ async def list_captures(
     headers = dict(VERSIONS)
     if following is not None:
         query = urlencode({"perPage": per_page, "nextPageToken": following})
-        headers["Link"] = f'</epcis/capture?{query}>; rel="next"'
+        headers |= {"Link": f'</epcis/capture?{query}>; rel="next"', **TOKENS}
     return JSONResponse([job_view(row) for row in rows], headers=headers)
 
 
-@router.get("/capture/{capture_id}")
+@router.get("/capture/{capture_id}", dependencies=[Depends(json_answer)])
 async def get_capture(capture_id: str, session: Session, caller: CurrentCaller) -> Response:
     """One capture job: whether it ended well, and if not what was refused and why."""
     job = await _job(session, caller, capture_id)
@@ -282,7 +286,7 @@ async def post_event(
     def answer(done: Captured) -> Response:
         audit_subject(request, f"capture:{done.job.id}")
         if done.job.errors:
-            error = done.job.errors[0]
+            error = standardised(done.job.errors[0])
             return JSONResponse(error, status_code=error["status"], media_type="application/problem+json")
         headers = dict(VERSIONS)
         if done.event_ids:
@@ -299,7 +303,7 @@ async def get_events(
     caller: CurrentCaller,
     media_type: WantedMediaType,
     extensions: Extensions,
-    epc_format: WantedFormat = "No_Preference",
+    epc_format: WantedFormat = DEFAULT_FORMAT,
     cbv_format: WantedCbvFormat = "No_Preference",
 ) -> Response:
     """The events that answer a query (EPCIS 2.0's query language) and that the caller may read."""
@@ -341,7 +345,7 @@ def events_response(
     if found.next_token is not None:
         pairs = [(k, v) for k, v in request.query_params.multi_items() if k != "nextPageToken"]
         query = urlencode([*pairs, ("nextPageToken", found.next_token)])
-        headers["Link"] = f'<{request.url.path}?{query}>; rel="next"'
+        headers |= {"Link": f'<{request.url.path}?{query}>; rel="next"', **TOKENS}
     content = query_document(
         found.rows, query_name=query_name, epc_format=epc_format, cbv_format=cbv_format, media_type=media_type
     )
@@ -355,7 +359,7 @@ async def get_event(
     session: Session,
     caller: CurrentCaller,
     media_type: WantedMediaType,
-    epc_format: WantedFormat = "No_Preference",
+    epc_format: WantedFormat = DEFAULT_FORMAT,
     cbv_format: WantedCbvFormat = "No_Preference",
 ) -> Response:
     """One event; if it was declared wrong, the declaration, which repeats it. A link leads to its history."""

@@ -9,7 +9,13 @@ from backend.provenance.config import LogConfig
 from backend.provenance.epcis.document import MAX_BYTES, MAX_EVENTS
 from backend.provenance.epcis.translation import EPC_FORMATS, EpcFormat
 from backend.provenance.epcis.writer import CbvFormat
-from backend.provenance.problems import LogMissing, NotAcceptable, VersionNotSpoken
+from backend.provenance.problems import (
+    AddressTooLong,
+    BodyNotJson,
+    LogMissing,
+    NotAcceptable,
+    VersionNotSpoken,
+)
 from backend.provenance.rendering import JSON, JSON_LD, XML, MediaType
 from backend.verifier.names import Namespaces
 from backend.verifier.vocabulary import PREFIXES
@@ -33,8 +39,14 @@ CAPABILITIES: Final = VERSIONS | {
 CAPTURE_LIMITS: Final = {
     "GS1-EPCIS-Capture-Limit": str(MAX_EVENTS),
     "GS1-EPCIS-Capture-File-Size-Limit": str(MAX_BYTES),
-    "GS1-Capture-Error-Behaviour": "rollback, proceed",
+    "GS1-Capture-Error-Behaviour": "all",
 }
+TOKENS: Final = {"GS1-Next-Page-Token-Expires": "9999-12-31T23:59:59Z"}
+"""Beside a link to the next page: a token says itself where its page starts, and so holds for ever."""
+DEFAULT_FORMAT: Final[EpcFormat] = "Always_GS1_Digital_Link"
+"""What the standard says of a request without `GS1-EPC-Format`."""
+MAX_ADDRESS: Final = 16_384
+"""Octets of an address and its query, about what proxies on the way let through."""
 _OFFERED: Final[dict[str, MediaType]] = {
     "application/json": JSON,
     "application/ld+json": JSON_LD,
@@ -87,7 +99,10 @@ def _number(given: str) -> tuple[int, ...] | None:
 
 
 async def agreed_versions(request: Request) -> None:
-    """Raises VersionNotSpoken when `GS1-…-Version`, `-Min` or `-Max` leave out the version spoken."""
+    """Raises VersionNotSpoken when `GS1-…-Version`, `-Min` or `-Max` leave out the version spoken, and
+    AddressTooLong."""
+    if len(request.scope["raw_path"]) + len(request.scope["query_string"]) > MAX_ADDRESS:
+        raise AddressTooLong(limit=MAX_ADDRESS)
     for standard in ("EPCIS", "CBV"):
         for kind, fits in (("Version", (0,)), ("Min", (0, -1)), ("Max", (0, 1))):
             name = f"GS1-{standard}-{kind}"
@@ -102,6 +117,23 @@ async def agreed_versions(request: Request) -> None:
 
 def _order(left: tuple[int, ...], right: tuple[int, ...]) -> int:
     return (left > right) - (left < right)
+
+
+async def json_answer(accept: Annotated[str | None, Header()] = None) -> None:
+    """For answers that have one form. Raises NotAcceptable when the client does not take JSON."""
+    offered = {"application/json", "application/ld+json", "application/*", "*/*"}
+    for part in (accept or "*/*").split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        if kind.lower() in offered and _weight(parameters) > 0:
+            return
+    raise NotAcceptable(offered=", ".join((JSON, JSON_LD)))
+
+
+async def json_body(content_type: Annotated[str | None, Header()] = None) -> None:
+    """Raises BodyNotJson for a body that says it is something else than JSON."""
+    given = (content_type or JSON).partition(";")[0].strip().lower()
+    if given not in {JSON, JSON_LD}:
+        raise BodyNotJson(given=given[:80])
 
 
 async def current_log(request: Request) -> LogConfig:

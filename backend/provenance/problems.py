@@ -1,6 +1,7 @@
-"""What the provenance room refuses, as problems."""
+"""What the provenance room refuses, as problems.
 
-from typing import ClassVar
+`standard` is the exception of EPCIS 2.0 that it is, where that does not follow from the status.
+"""
 
 from backend.kit.problems import Problem
 
@@ -21,6 +22,12 @@ class MediaTypeUnknown(Problem):
     """The content type is neither JSON nor XML."""
 
     status, code = 415, "epcis-media-type"
+
+
+class BodyNotJson(Problem):
+    """Queries and subscriptions are taken as JSON alone."""
+
+    status, code = 415, "epcis-body-not-json"
 
 
 class NotAcceptable(Problem):
@@ -63,6 +70,7 @@ class QueryInvalid(Problem):
     """A query parameter is unknown or malformed."""
 
     status, code = 400, "epcis-query-invalid"
+    standard = "QueryParameterException"
 
 
 class MasterDataNotKept(Problem):
@@ -75,7 +83,25 @@ class QueryTooComplex(Problem):
     """The query would take more than this repository gives one client."""
 
     status, code = 413, "epcis-query-too-complex"
-    headers: ClassVar = {}
+    standard = "QueryTooComplexException"
+
+
+class QueryTooLarge(QueryTooComplex):
+    """More events answer than the query says it takes (`maxEventCount`)."""
+
+    standard = "QueryTooLargeException"
+
+
+class ScheduleInvalid(QueryInvalid):
+    """A field of a schedule is unknown or malformed, or no moment ever matches it."""
+
+    standard = "SubscriptionControlsException"
+
+
+class AddressTooLong(Problem):
+    """The address has more characters than this repository reads."""
+
+    status, code = 414, "epcis-address-too-long"
 
 
 class NotInTree(Problem):
@@ -88,12 +114,14 @@ class QueryUnknown(Problem):
     """The party has no query of this name."""
 
     status, code = 404, "epcis-query-unknown"
+    standard = "NoSuchNameException"
 
 
 class QueryExists(Problem):
     """The party already has a query of this name."""
 
     status, code = 409, "epcis-query-exists"
+    standard = "ResourceAlreadyExistsException"
 
 
 class SubscriptionUnknown(Problem):

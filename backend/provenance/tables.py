@@ -60,6 +60,7 @@ class RecordedEvent(Owned, Base):
         # The order of pages is that of time and, at the same time, of the log.
         Index("ix_epcis_events_event_time", "ledger_id", "event_time", "sequence"),
         Index("ix_epcis_events_record_time", "ledger_id", "record_time", "sequence"),
+        Index("ix_epcis_events_kind", "ledger_id", "kind", "sequence"),
     )
 
     sequence: Mapped[int] = mapped_column(BigInteger)
@@ -251,6 +252,11 @@ class Subscription(Owned, Base):
     schedule: Mapped[dict[str, str] | None] = mapped_column(Json)
     """None for a stream."""
     report_if_empty: Mapped[bool]
+    initial_record_time: Mapped[datetime | None] = mapped_column(UtcTime)
+    """From when on the subscriber asked to be told of what was recorded; None: from when it subscribed."""
+    epc_format: Mapped[str] = mapped_column(String(30), default="No_Preference")
+    cbv_format: Mapped[str] = mapped_column(String(30), default="No_Preference")
+    """The forms asked for when it subscribed (`GS1-EPC-Format`, `GS1-CBV-XML-Format`)."""
     active: Mapped[bool] = mapped_column(default=True)
     next_at: Mapped[datetime] = mapped_column(UtcTime)
     told: Mapped[int] = mapped_column(BigInteger)

@@ -46,7 +46,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     body = answer.json()
     assert body["detail"]
-    return answer.status_code, body["type"].rpartition(":")[2]
+    return answer.status_code, body.get("code", body["type"].rpartition(":")[2])
 
 
 @pytest.fixture(scope="module")

@@ -25,12 +25,16 @@ from backend.kit.web import (
 )
 from backend.provenance.api import events_response, paging
 from backend.provenance.discovery import (
+    DEFAULT_FORMAT,
+    TOKENS,
     VERSIONS,
     Extensions,
     WantedCbvFormat,
     WantedFormat,
     WantedMediaType,
     agreed_versions,
+    json_answer,
+    json_body,
 )
 from backend.provenance.epcis.values import MalformedJson, loads
 from backend.provenance.keys import CLASS_NAMES, EPC_NAMES
@@ -46,6 +50,7 @@ router = APIRouter(
     prefix="/epcis", route_class=Route, tags=["EPCIS"], dependencies=[Depends(agreed_versions)]
 )
 
+_JSON_ONLY: Final = [Depends(json_answer)]
 _WORD: Final = r"[A-Za-z0-9][A-Za-z0-9._~-]{0,199}"
 _NAME = Annotated[str, Path(max_length=200, pattern=f"^{_WORD}$")]
 _PER_PAGE = Annotated[int, Query(alias="perPage", ge=1, le=200)]
@@ -71,7 +76,7 @@ def _next_link(path: str, per_page: int, token: str | None) -> dict[str, str]:
     if token is None:
         return {}
     query = urlencode({"perPage": per_page, "nextPageToken": token})
-    return {"Link": f'<{path}?{query}>; rel="next"'}
+    return {"Link": f'<{path}?{query}>; rel="next"', **TOKENS}
 
 
 # ── named queries ──
@@ -85,6 +90,7 @@ def _query_view(row: NamedQuery) -> dict[str, Any]:
     "/queries",
     status_code=201,
     response_class=Response,
+    dependencies=[Depends(json_body)],
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -111,7 +117,7 @@ async def create_query(request: Request, session: Session, caller: CurrentCaller
     return Response(status_code=201, headers={**VERSIONS, "Location": f"/epcis/queries/{name}"})
 
 
-@router.get("/queries")
+@router.get("/queries", dependencies=_JSON_ONLY)
 async def list_queries(
     session: Session, caller: CurrentCaller, per_page: _PER_PAGE = 30, token: _TOKEN = None
 ) -> Response:
@@ -122,7 +128,7 @@ async def list_queries(
     return JSONResponse([_query_view(row) for row in rows], headers=headers)
 
 
-@router.get("/queries/{name}")
+@router.get("/queries/{name}", dependencies=_JSON_ONLY)
 async def get_query(name: _NAME, session: Session, caller: CurrentCaller) -> Response:
     """One named query."""
     return JSONResponse(_query_view(await subscriptions.named(session, caller, name)), headers=VERSIONS)
@@ -142,7 +148,7 @@ async def query_events(
     session: Session,
     caller: CurrentCaller,
     media_type: WantedMediaType,
-    epc_format: WantedFormat = "No_Preference",
+    epc_format: WantedFormat = DEFAULT_FORMAT,
     cbv_format: WantedCbvFormat = "No_Preference",
 ) -> Response:
     """What a named query finds now."""
@@ -172,6 +178,8 @@ def _subscription_view(row: Subscription) -> dict[str, Any]:
         "schedule": row.schedule,
         "stream": row.schedule is None,
         "reportIfEmpty": row.report_if_empty,
+        "epcFormat": row.epc_format,
+        "cbvXmlFormat": row.cbv_format,
         "active": row.active,
         "lastNotifiedAt": iso(row.last_at) if row.last_at else None,
         "failures": row.failures,
@@ -179,12 +187,21 @@ def _subscription_view(row: Subscription) -> dict[str, Any]:
     }
 
 
-@router.post("/queries/{name}/subscriptions", status_code=201)
+@router.post("/queries/{name}/subscriptions", status_code=201, dependencies=[*_JSON_ONLY, Depends(json_body)])
 @key_optional
 async def subscribe(
-    name: _NAME, body: SubscriptionBody, request: Request, session: Session, caller: CurrentCaller
+    name: _NAME,
+    body: SubscriptionBody,
+    request: Request,
+    session: Session,
+    caller: CurrentCaller,
+    epc_format: WantedFormat = DEFAULT_FORMAT,
+    cbv_format: WantedCbvFormat = "No_Preference",
 ) -> Response:
-    """Be told what a query finds anew, by webhook: each event once, signed with `signatureToken`."""
+    """Be told what a query finds anew, by webhook: each event once, signed with `signatureToken`.
+
+    Identifiers come in the form asked for now, in each delivery.
+    """
     if body.stream == (body.schedule is not None):
         detail = "either stream is true or a schedule is given"
         raise InvalidRequest(errors=[FieldError("/schedule", "malformed", detail=detail)])
@@ -203,6 +220,8 @@ async def subscribe(
         schedule=body.schedule,
         report_if_empty=body.report_if_empty,
         since=body.initial_record_time,
+        epc_format=epc_format,
+        cbv_format=cbv_format,
     )
     audit_subject(request, f"subscription:{made.id}")
     location = f"/epcis/queries/{name}/subscriptions/{made.id}"
@@ -211,7 +230,7 @@ async def subscribe(
     )
 
 
-@router.get("/queries/{name}/subscriptions")
+@router.get("/queries/{name}/subscriptions", dependencies=_JSON_ONLY)
 async def list_subscriptions(
     name: _NAME,
     session: Session,
@@ -227,14 +246,15 @@ async def list_subscriptions(
     return JSONResponse([_subscription_view(each) for each in rows], headers=headers)
 
 
-@router.get("/queries/{name}/subscriptions/{subscription_id}")
+@router.get("/queries/{name}/subscriptions/{subscription_id}", dependencies=_JSON_ONLY)
 async def get_subscription(
     name: _NAME, subscription_id: str, session: Session, caller: CurrentCaller
 ) -> Response:
     """One subscription, and how its last delivery went."""
     row = await subscriptions.named(session, caller, name)
     found = await subscriptions.subscription(session, caller, row.id, subscription_id)
-    return JSONResponse(_subscription_view(found), headers=VERSIONS)
+    headers = VERSIONS | {"GS1-Query-Min-Record-Time": iso(subscriptions.min_record_time(found))}
+    return JSONResponse(_subscription_view(found), headers=headers)
 
 
 @router.delete("/queries/{name}/subscriptions/{subscription_id}", status_code=204)
@@ -269,7 +289,7 @@ def _collection(members: list[str], path: str, per_page: int, following: str | N
     return JSONResponse(content, headers={**VERSIONS, **_next_link(path, per_page, following)})
 
 
-@router.get("/{resource}")
+@router.get("/{resource}", dependencies=_JSON_ONLY)
 async def list_resource(
     resource: _Resource,
     session: Session,
@@ -299,7 +319,7 @@ async def resource_events(
     caller: CurrentCaller,
     media_type: WantedMediaType,
     extensions: Extensions,
-    epc_format: WantedFormat = "No_Preference",
+    epc_format: WantedFormat = DEFAULT_FORMAT,
     cbv_format: WantedCbvFormat = "No_Preference",
 ) -> Response:
     """The events that name this value, narrowed down by query parameters."""
@@ -320,7 +340,7 @@ def _value(resource: str, value: str) -> str:
     return comparable(resources.expanded(resource, value))
 
 
-@router.get("/{resource}/{value:path}")
+@router.get("/{resource}/{value:path}", dependencies=_JSON_ONLY)
 async def get_resource(
     resource: _Resource,
     value: Annotated[str, Path(max_length=2000)],
@@ -340,7 +360,7 @@ async def get_resource(
     return _collection(["events"], f"/epcis/{resource}/{quote(value, safe='')}", 30, None)
 
 
-@router.get("")
+@router.get("", dependencies=_JSON_ONLY)
 async def list_resources() -> Response:
     """The top-level resources."""
     members = ["capture", "events", "queries", *MEMBERS]

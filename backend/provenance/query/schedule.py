@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
-from backend.provenance.problems import QueryInvalid
+from backend.provenance.problems import ScheduleInvalid
 
 _RANGES: Final = {
     "second": (0, 59),
@@ -29,13 +29,13 @@ class Schedule:
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> "Schedule":
-        """The schedule of fields like `5`, `1,3` or `[9-17]`. Raises QueryInvalid."""
+        """The schedule of fields like `5`, `1,3` or `[9-17]`. Raises ScheduleInvalid."""
         fields = {}
         for name, (low, high) in _RANGES.items():
             text = str(given.get(name, "")).replace(" ", "")
             fields[name] = _values(name, text, low, high) if text else frozenset(range(low, high + 1))
         if unknown := set(given) - set(_RANGES):
-            raise QueryInvalid(name=f"schedule.{min(unknown)}", reason="a schedule has no such field")
+            raise ScheduleInvalid(name=f"schedule.{min(unknown)}", reason="a schedule has no such field")
         if not given.get("second"):
             fields["second"] = frozenset({0})
         schedule = cls(fields)
@@ -43,7 +43,7 @@ class Schedule:
         return schedule
 
     def after(self, moment: datetime) -> datetime:
-        """The first matching moment later than this one. Raises QueryInvalid when there is none."""
+        """The first matching moment later than this one. Raises ScheduleInvalid when there is none."""
         start = moment.astimezone(UTC).replace(microsecond=0) + timedelta(seconds=1)
         day = start.date()
         while day - start.date() < _FURTHEST:
@@ -53,7 +53,7 @@ class Schedule:
                 if clock is not None:
                     return datetime.combine(day, clock, UTC)
             day += timedelta(days=1)
-        raise QueryInvalid(name="schedule", reason="no moment ever matches it")
+        raise ScheduleInvalid(name="schedule", reason="no moment ever matches it")
 
     def _is_on(self, month: int, day: int, weekday: int) -> bool:
         return (
@@ -80,11 +80,11 @@ def _values(name: str, text: str, low: int, high: int) -> frozenset[int]:
     for part in text.split(","):
         match = _PART.fullmatch(part)
         if match is None:
-            raise QueryInvalid(
+            raise ScheduleInvalid(
                 name=f"schedule.{name}", reason=f"{part[:20]!r} is no number and no [low-high]"
             )
         first, last = (int(match[1]), int(match[1])) if match[1] else (int(match[2]), int(match[3]))
         if not low <= first <= last <= high:
-            raise QueryInvalid(name=f"schedule.{name}", reason=f"it goes from {low} to {high}")
+            raise ScheduleInvalid(name=f"schedule.{name}", reason=f"it goes from {low} to {high}")
         found.update(range(first, last + 1))
     return frozenset(found)

@@ -15,7 +15,7 @@ from backend.kit.canonical import reread
 from backend.kit.problems import InvalidCursor
 from backend.provenance.epcis.document import Event
 from backend.provenance.grants import readable, readable_of_few
-from backend.provenance.problems import QueryTooComplex
+from backend.provenance.problems import QueryTooComplex, QueryTooLarge
 from backend.provenance.query.language import KeyTest, Query
 from backend.provenance.query.predicate import passes, place_in_order
 from backend.provenance.repository import sequences_under, under_keys
@@ -64,7 +64,7 @@ async def search(
     """The events that answer the query and that the caller may read.
 
     `after_sequence` leaves out what stood in the log before: subscriptions never see an event twice. Raises
-    InvalidCursor for a token of another query, QueryTooComplex when more events than `maxEventCount` answer.
+    InvalidCursor for a token of another query, QueryTooLarge when more events than `maxEventCount` answer.
     """
     places, answered = await _places(session, caller, query)
     may_read, who = readable_of_few(caller) if places else (await readable(session, caller), {})
@@ -118,7 +118,7 @@ async def ordered_by_extension(
     rows = [(event_of(row), row) for row in found if row.body is not None]
     rows = [(event, row) for event, row in rows if all(passes(event, test) for test in query.body_tests)]
     if query.max_event_count is not None and len(rows) > query.max_event_count:
-        raise QueryTooComplex(limit=query.max_event_count)
+        raise QueryTooLarge(limit=query.max_event_count)
     keyed = [(place_in_order(event, query.order_by), row) for event, row in rows]
     present = [(key, row) for key, row in keyed if key is not None]
     present.sort(key=lambda each: (each[0], each[1].sequence), reverse=query.descending)
@@ -153,7 +153,7 @@ async def _places(
 def _page(query: Query, rows: list[RecordedEvent], given: int, place: tuple[datetime, int] | None) -> Found:
     total = given + len(rows)
     if query.max_event_count is not None and total > query.max_event_count:
-        raise QueryTooComplex(limit=query.max_event_count)
+        raise QueryTooLarge(limit=query.max_event_count)
     full = query.event_count_limit is not None and total >= query.event_count_limit
     return Found(tuple(rows), None if place is None or full else _write_token(total, place))
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from sqlalchemy import Select, select
@@ -18,7 +18,10 @@ from backend.kit.ids import uuid7
 from backend.kit.loops import Loop
 from backend.kit.outgoing import DeliveryError, deliver
 from backend.parties import repository as parties
+from backend.provenance.discovery import DEFAULT_FORMAT
+from backend.provenance.epcis.translation import EpcFormat
 from backend.provenance.epcis.values import dumps, loads
+from backend.provenance.epcis.writer import CbvFormat
 from backend.provenance.grants import readable
 from backend.provenance.log import repository as log
 from backend.provenance.problems import QueryExists, QueryUnknown, SubscriptionUnknown
@@ -117,6 +120,8 @@ async def subscribe(
     schedule: dict[str, str] | None,
     report_if_empty: bool,
     since: datetime | None,
+    epc_format: EpcFormat = DEFAULT_FORMAT,
+    cbv_format: CbvFormat = "No_Preference",
 ) -> Subscription:
     """Subscribes to a query. Events recorded before now count only with `since`. Raises QueryInvalid."""
     moment = now()
@@ -130,6 +135,9 @@ async def subscribe(
         secret=secret,
         schedule=schedule,
         report_if_empty=report_if_empty,
+        initial_record_time=since,
+        epc_format=epc_format,
+        cbv_format=cbv_format,
         next_at=moment if schedule is None else Schedule.read(schedule).after(moment),
         told=told,
     )
@@ -153,6 +161,11 @@ async def subscription(session: AsyncSession, caller: Caller, query_id: UUID, te
     if row is None:
         raise SubscriptionUnknown()
     return row
+
+
+def min_record_time(row: Subscription) -> datetime:
+    """Before this moment nothing was recorded of which the subscriber is still to be told."""
+    return row.last_at or row.initial_record_time or row.created_at
 
 
 async def since(
@@ -227,7 +240,13 @@ async def prepare(session: AsyncSession, subscription_id: UUID, moment: datetime
     row.delivery_id = row.delivery_id or uuid7()
     row.delivery_end = end
     row.next_at = moment + timedelta(seconds=30)  # nobody else takes it up while it is under way
-    body = query_document(rows, query_name=query_row.name, subscription_id=str(row.id))
+    body = query_document(
+        rows,
+        query_name=query_row.name,
+        subscription_id=str(row.id),
+        epc_format=cast("EpcFormat", row.epc_format),
+        cbv_format=cast("CbvFormat", row.cbv_format),
+    )
     return Batch(row.id, row.delivery_id, row.destination, row.secret, body)
 
 

@@ -67,7 +67,7 @@ async def test_what_a_warehouse_received_counts_when_the_buyer_appointed_it(
     """Appointed on the chain: the buyer admitted the warehouse's key for its account, to record events."""
     warehouse = Recorder(stranger.user, buyer.account, stranger.key, stranger.log)
     before = await warehouse.capture(document(step("receiving", 40)))
-    assert before.json()["type"].endswith("capture-account-not-yours")
+    assert before.json()["code"].endswith("capture-account-not-yours")
 
     await grant(world, buyer.account, warehouse.key)
     taken = await warehouse.capture(document(step("receiving", 40)))

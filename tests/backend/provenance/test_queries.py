@@ -59,7 +59,9 @@ async def run(database: Database, world: Any) -> None:
 async def test_a_query_is_kept_run_and_forgotten(named: Recorder, stranger: Recorder) -> None:
     await named.capture(document(RECEIPT, COLD_CHAIN))
 
-    found = await named.user.get("/epcis/queries/receipts/events")
+    found = await named.user.get(
+        "/epcis/queries/receipts/events", headers={"GS1-EPC-Format": "Never_Translates"}
+    )
 
     assert listed(found.content) == [PALLET]
     assert found.json()["epcisBody"]["queryResults"]["queryName"] == "receipts"
@@ -75,11 +77,11 @@ async def test_a_query_is_kept_run_and_forgotten(named: Recorder, stranger: Reco
     ("body", "status"),
     [
         (QUERY, 409),
-        ({"name": "x"}, 422),
-        ({"name": "../x", "query": {}}, 422),
+        ({"name": "x"}, 400),
+        ({"name": "../x", "query": {}}, 400),
         ({"name": "x", "query": {"colour": "red"}}, 400),
         ({"name": "x", "query": {"EQ_action": ["SELL"]}}, 400),
-        ([], 422),
+        ([], 400),
     ],
 )
 async def test_a_query_that_cannot_be_is_refused(named: Recorder, body: Any, status: int) -> None:
@@ -351,7 +353,7 @@ async def test_a_subscription_that_could_never_be_delivered_is_refused(
         "/epcis/queries/receipts/subscriptions", json={"dest": HOOK, "stream": True} | body
     )
 
-    assert answer.status_code == 422
+    assert answer.status_code == 400
     with pytest.raises(DeliveryError):
         await deliver(
             body.get("dest", HOOK),
@@ -366,4 +368,73 @@ async def test_a_subscription_that_could_never_be_delivered_is_refused(
 async def test_a_query_is_named_so_that_its_address_can_be_asked_for(buyer: Recorder, name: str) -> None:
     answer = await buyer.user.post("/epcis/queries", json={"name": name, "query": {}})
 
-    assert answer.status_code == 422
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("form", "epc"),
+    [
+        (None, "https://id.gs1.org/00/140123452345678902"),
+        ("Always_GS1_Digital_Link", "https://id.gs1.org/00/140123452345678902"),
+        ("Always_EPC_URN", "urn:epc:id:sscc:4012345.1234567890"),
+        ("Never_Translates", PALLET),
+    ],
+)
+async def test_a_subscriber_is_told_in_the_form_asked_for(
+    named: Recorder, database: Database, form: str | None, epc: str
+) -> None:
+    made = await named.user.client.post(
+        "/epcis/queries/receipts/subscriptions",
+        json={"dest": HOOK, "signatureToken": "a secret of ours", "stream": True},
+        headers={} if form is None else {"GS1-EPC-Format": form, "GS1-CBV-XML-Format": "Always_URN"},
+    )
+    await named.capture(document(RECEIPT))
+    async with database.transaction() as session:
+        row = (await session.scalars(select(Subscription))).one()
+        batch = await subscriptions.prepare(session, row.id, now() + timedelta(seconds=1))
+
+    assert batch is not None
+    assert listed(batch.body) == [epc]
+    view = (await named.user.get(made.headers["location"])).json()
+    assert view["epcFormat"] == (form or "Always_GS1_Digital_Link")
+    assert view["cbvXmlFormat"] == ("Always_URN" if form else "No_Preference")
+
+
+async def test_a_form_that_does_not_exist_is_refused(named: Recorder) -> None:
+    answer = await named.user.client.post(
+        "/epcis/queries/receipts/subscriptions",
+        json={"dest": HOOK, "signatureToken": "a secret of ours", "stream": True},
+        headers={"GS1-EPC-Format": "Sometimes"},
+    )
+
+    assert answer.status_code == 400
+
+
+async def test_a_subscription_says_from_when_on_it_tells(
+    named: Recorder, stranger: Recorder, database: Database
+) -> None:
+    first = await subscribe(named, initialRecordTime="2026-01-01T00:00:00Z")
+    path = f"/epcis/queries/receipts/subscriptions/{first}"
+    name = "gs1-query-min-record-time"
+
+    assert (await named.user.get(path)).headers[name] == "2026-01-01T00:00:00Z"
+    assert (await named.user.client.options(path)).headers[name] == "2026-01-01T00:00:00Z"
+    assert name not in (await stranger.user.client.options(path)).headers
+    moment = datetime(2026, 2, 1, tzinfo=UTC)
+    async with database.transaction() as session:
+        await session.execute(update(Subscription).values(last_at=moment))
+    assert (await named.user.get(path)).headers[name] == "2026-02-01T00:00:00Z"
+
+
+async def test_a_link_to_the_next_page_says_how_long_it_holds(named: Recorder) -> None:
+    await named.capture(receipts(3))
+    for name in ("a", "b"):
+        await named.user.post("/epcis/queries", json=QUERY | {"name": name})
+        await named.capture(receipts(1, 50 if name == "a" else 60))
+
+    for path in ("/events", "/capture", "/queries", "/epcs", "/bizSteps/receiving/events"):
+        page = await named.user.get(f"/epcis{path}", params={"perPage": 1})
+        until = datetime.fromisoformat(page.headers["gs1-next-page-token-expires"])
+        assert until > now() + timedelta(days=365), path
+        whole = await named.user.get(f"/epcis{path}", params={"perPage": 200})
+        assert "gs1-next-page-token-expires" not in whole.headers, path

@@ -68,7 +68,10 @@ async def recorded(seller: Recorder) -> Recorder:
 
 
 async def test_events_come_back_field_for_field(recorded: Recorder) -> None:
-    events = listed(await recorded.user.get("/epcis/events", params={"orderBy": "recordTime"}))
+    answer = await recorded.user.get(
+        "/epcis/events", params={"orderBy": "recordTime"}, headers={"GS1-EPC-Format": "Never_Translates"}
+    )
+    events = listed(answer)
 
     sent = [SAWING, SHIPPING, WRONG, COLD_CHAIN, RECEIPT]
     for event, original in zip(reversed(events), sent, strict=True):
@@ -386,22 +389,24 @@ async def test_an_event_without_an_id_is_found_by_its_hash(seller: Recorder) -> 
     found = await seller.user.get(f"/epcis/events/{event['eventID']}")
 
     assert event["eventID"].startswith("ni:///sha-256;")
-    assert found.json()["epcList"] == [PALLET]
+    assert found.json()["epcList"] == ["https://id.gs1.org/00/140123452345678902"]
 
 
 @pytest.mark.parametrize(
     ("form", "epc"),
     [
+        (None, "https://id.gs1.org/00/140123452345678902"),
         ("No_Preference", PALLET),
         ("Never_Translates", PALLET),
         ("Always_GS1_Digital_Link", "https://id.gs1.org/00/140123452345678902"),
         ("Always_EPC_URN", PALLET),
     ],
 )
-async def test_identifiers_in_the_form_asked_for(seller: Recorder, form: str, epc: str) -> None:
+async def test_identifiers_in_the_form_asked_for(seller: Recorder, form: str | None, epc: str) -> None:
     await seller.capture(document(RECEIPT))
 
-    (event,) = listed(await seller.user.get("/epcis/events", headers={"GS1-EPC-Format": form}))
+    headers = {} if form is None else {"GS1-EPC-Format": form}
+    (event,) = listed(await seller.user.get("/epcis/events", headers=headers))
 
     assert event["epcList"] == [epc]
     if form == "Always_EPC_URN":

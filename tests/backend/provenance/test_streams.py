@@ -8,14 +8,18 @@ import pytest
 from fastapi import FastAPI
 
 from tests.backend.provenance.conftest import Recorder, receipts
+from tests.backend.provenance.epcis.samples import PALLET, RECEIPT, document
 from tests.backend.provenance.test_queries import QUERY
 
 
 class Socket:
     """One WebSocket connection to the application, without a network."""
 
-    def __init__(self, app: FastAPI, path: str, key: str | None, query: str = "") -> None:
+    def __init__(
+        self, app: FastAPI, path: str, key: str | None, query: str = "", form: str | None = None
+    ) -> None:
         headers = [(b"authorization", f"Bearer {key}".encode())] if key else []
+        headers += [(b"gs1-epc-format", form.encode())] if form else []
         self._scope = {
             "type": "websocket", "path": path, "raw_path": path.encode(), "query_string": query.encode(),
             "headers": headers, "subprotocols": [], "scheme": "ws", "server": ("test", 80),
@@ -85,4 +89,36 @@ async def test_a_stream_can_begin_in_the_past(buyer: Recorder, app: FastAPI) -> 
     told = json.loads((await socket.next())["text"])
 
     assert len(told["epcisBody"]["queryResults"]["resultsBody"]["eventList"]) == 2
+    await socket.close()
+
+
+@pytest.mark.parametrize(
+    ("form", "epc"),
+    [
+        (None, "https://id.gs1.org/00/140123452345678902"),
+        ("Never_Translates", PALLET),
+    ],
+)
+async def test_a_stream_has_the_form_asked_for(
+    buyer: Recorder, app: FastAPI, form: str | None, epc: str
+) -> None:
+    await buyer.user.post("/epcis/queries", json=QUERY)
+    given = "initialRecordTime=2026-01-01T00:00:00Z"
+    socket = Socket(app, "/epcis/queries/receipts/events", buyer.user.key, given, form)
+    accepted = await socket.next()
+    await buyer.capture(document(RECEIPT))
+
+    body = json.loads((await socket.next())["text"])["epcisBody"]
+    (event,) = body["queryResults"]["resultsBody"]["eventList"]
+    await socket.close()
+
+    assert event["epcList"] == [epc]
+    assert (b"gs1-query-min-record-time", b"2026-01-01T00:00:00Z") in accepted["headers"]
+
+
+async def test_a_stream_in_no_known_form_is_closed(buyer: Recorder, app: FastAPI) -> None:
+    await buyer.user.post("/epcis/queries", json=QUERY)
+    socket = Socket(app, "/epcis/queries/receipts/events", buyer.user.key, form="Sometimes")
+
+    assert (await socket.next())["code"] == 4400
     await socket.close()
