@@ -4,14 +4,16 @@ A grant is looked at when somebody reads and never copied to the events: it coun
 too, and ends for everything at once. What no grant opens stays as if it were not there.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Index, Select, String, and_, bindparam, exists, or_, select
+from sqlalchemy import ColumnElement, Index, Select, String, and_, bindparam, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, aliased, mapped_column
 
+from backend.kit import bulk
 from backend.kit.access import Caller, Owned
 from backend.kit.clock import now
 from backend.kit.columns import UtcTime
@@ -26,6 +28,8 @@ Scope: TypeAlias = Literal["all", "item", "location", "transaction"]
 
 _ITEMS: Final = (*EPC_NAMES, *CLASS_NAMES)
 _LOCATIONS: Final = ("readPoint", "bizLocation")
+FEW: Final = 1000
+"""Events that are fewer than a page costs to look for."""
 
 
 class ReadingGrant(Owned, Base):
@@ -103,28 +107,105 @@ def _in_force(ledger_id: Any, reader_id: Any, moment: Any) -> ColumnElement[bool
     )
 
 
-_HELD: Final = (
-    select(ReadingGrant.id)
-    .where(_in_force(bindparam("ledger_id"), bindparam("reader_id"), bindparam("moment")))
-    .limit(1)
-)
-"""Put together once: every query asks it."""
-
-
 async def readable(session: AsyncSession, caller: Caller, event: Any = RecordedEvent) -> ColumnElement[bool]:
     """True for rows of `event` (it has a ledger and a sequence) that tell of events the caller may read.
 
     All for auditors; else what names its party or was recorded by it, and what it was granted. Every way out
     of this room asks this one condition.
     """
+    return or_(*await ways(session, caller, event))
+
+
+async def ways(
+    session: AsyncSession, caller: Caller, event: Any = RecordedEvent
+) -> list[ColumnElement[bool]]:
+    """The ways in which a caller may read, `readable` when taken together.
+
+    Each for itself is one the database finds by an index, where it looks through the whole log for what is
+    open in this way or in that.
+    """
     own_ledger: ColumnElement[bool] = event.ledger_id == caller.ledger_id
     if caller.sees_everything:
-        return own_ledger
-    named = _named(caller.party_id, event)
-    given = {"ledger_id": caller.ledger_id, "reader_id": caller.party_id, "moment": now()}
-    if await session.scalar(_HELD, given) is None:  # without any, the database reads by its index alone
-        return and_(own_ledger, named)
-    return and_(own_ledger, or_(named, _granted(caller.ledger_id, caller.party_id, now(), event)))
+        return [own_ledger]
+    found = [and_(own_ledger, _named(caller.party_id, event))]
+    for owner, names, values in await _openings(session, caller):
+        opened = and_(own_ledger, _recorded_by(owner, event))
+        if names is not None:
+            key = aliased(EventKey)
+            opened = and_(
+                opened,
+                exists().where(
+                    key.ledger_id == event.ledger_id,
+                    key.sequence == event.sequence,
+                    key.name.in_(names),
+                    bulk.among(session, key.value, values),
+                ),
+            )
+        found.append(opened)
+    return found
+
+
+async def few_places(session: AsyncSession, caller: Caller) -> Sequence[int] | None:
+    """The places in the log of all events the caller may read, if they are no more than `FEW`.
+
+    Whoever may read little of a large log is answered from that little.
+    """
+    if caller.sees_everything:
+        return None
+    own = [
+        select(EventReader.sequence).where(
+            EventReader.ledger_id == caller.ledger_id, EventReader.party_id == caller.party_id
+        )
+    ]
+    for owner, names, values in await _openings(session, caller):
+        recorded = (RecordedEvent.ledger_id == caller.ledger_id, RecordedEvent.party_id == owner)
+        opened = select(RecordedEvent.sequence).where(*recorded)
+        if names is not None:
+            opened = opened.join(
+                EventKey,
+                and_(EventKey.ledger_id == caller.ledger_id, EventKey.sequence == RecordedEvent.sequence),
+            ).where(EventKey.name.in_(names), bulk.among(session, EventKey.value, values))
+        own.append(opened)
+    found: set[int] = set()
+    for statement in own:
+        found.update(await session.scalars(statement.limit(FEW + 1)))
+        if len(found) > FEW:
+            return None
+    return sorted(found)
+
+
+async def _openings(
+    session: AsyncSession, caller: Caller
+) -> list[tuple[UUID, Sequence[str] | None, list[str]]]:
+    """What others let the caller read: whose events and, unless all of them, under which names and values."""
+    held: dict[tuple[UUID, str], list[str]] = {}
+    for owner, scope, value in await session.execute(_HELD, _who(caller)):
+        held.setdefault((owner, scope), []).append(value)
+    names: dict[str, Sequence[str] | None] = {"all": None, "item": _ITEMS, "location": _LOCATIONS}
+    if any(scope == "transaction" for _, scope in held):
+        names["transaction"] = await _transaction_names(session, caller.ledger_id)
+    return [(owner, names[scope], values) for (owner, scope), values in held.items()]
+
+
+_HELD: Final = select(ReadingGrant.party_id, ReadingGrant.scope, ReadingGrant.value).where(
+    _in_force(bindparam("ledger_id"), bindparam("reader_id"), bindparam("moment"))
+)
+"""Put together once: every query asks it."""
+
+
+def _who(caller: Caller) -> dict[str, Any]:
+    return {"ledger_id": caller.ledger_id, "reader_id": caller.party_id, "moment": now()}
+
+
+async def _transaction_names(session: AsyncSession, ledger_id: UUID) -> Sequence[str]:
+    """The names of keys that say a business transaction, each found by one look into the index."""
+    first, last = "bizTransaction:", "bizTransaction;"
+    of_kind = (EventKey.ledger_id == ledger_id, EventKey.name < last)
+    start = select(func.min(EventKey.name).label("name")).where(*of_kind, EventKey.name >= first)
+    found = start.cte("names", recursive=True)
+    following = select(func.min(EventKey.name)).where(*of_kind, EventKey.name > found.c.name)
+    found = found.union_all(select(following.scalar_subquery()).where(found.c.name.is_not(None)))
+    return (await session.scalars(select(found.c.name).where(found.c.name.is_not(None)))).all()
 
 
 def _named(reader_id: Any, event: Any) -> ColumnElement[bool]:
@@ -132,6 +213,17 @@ def _named(reader_id: Any, event: Any) -> ColumnElement[bool]:
         EventReader.ledger_id == event.ledger_id,
         EventReader.party_id == reader_id,
         EventReader.sequence == event.sequence,
+    )
+
+
+def _recorded_by(owner: UUID, event: Any) -> ColumnElement[bool]:
+    if event is RecordedEvent:
+        return RecordedEvent.party_id == owner
+    recorded = aliased(RecordedEvent)
+    return exists().where(
+        recorded.ledger_id == event.ledger_id,
+        recorded.sequence == event.sequence,
+        recorded.party_id == owner,
     )
 
 
@@ -171,5 +263,4 @@ def readable_of_few(caller: Caller) -> tuple[ColumnElement[bool], dict[str, Any]
 
     The database looks each of the few up; whether there are grants at all need not be asked first.
     """
-    given = {"ledger_id": caller.ledger_id, "reader_id": caller.party_id, "moment": now()}
-    return (_OF_LEDGER if caller.sees_everything else _OPEN), given
+    return (_OF_LEDGER if caller.sees_everything else _OPEN), _who(caller)

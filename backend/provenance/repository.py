@@ -42,17 +42,18 @@ def under_keys(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
 async def sequences_under(
     session: AsyncSession, ledger_id: UUID, names: Sequence[str], values: Sequence[str], most: int
 ) -> Sequence[int] | None:
-    """The places of events under these keys, straight from the index; None when there are more than `most`.
+    """The places of events under these keys, straight from the index; None when more than `most` keys fit.
 
-    Asked first and by itself: a planner without fresh statistics walks all events to answer both at once.
+    A set is made of them here: the database would collect all before it gives the first. Asked first and by
+    itself: a planner without fresh statistics walks all events to answer both at once.
     """
     statement = select(EventKey.sequence).where(
         EventKey.ledger_id == ledger_id,
         EventKey.name.in_(names),
         bulk.among(session, EventKey.value, values),
     )
-    found = (await session.scalars(statement.distinct().limit(most + 1))).all()
-    return None if len(found) > most else found
+    found = (await session.scalars(statement.limit(most + 1))).all()
+    return None if len(found) > most else sorted(set(found))
 
 
 @dataclass(frozen=True, slots=True)

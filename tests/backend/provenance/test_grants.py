@@ -9,6 +9,7 @@ from sqlalchemy import update
 from backend.kit.access import Caller, Role
 from backend.kit.clock import iso, now
 from backend.kit.database import Database
+from backend.provenance import grants
 from backend.provenance.epcis.values import loads
 from backend.provenance.grants import ReadingGrant
 from backend.provenance.query import subscriptions
@@ -51,6 +52,12 @@ async def seen(reader: Recorder, **params: Any) -> list[str]:
     return sorted(
         event["bizStep"] for event in answer.json()["epcisBody"]["queryResults"]["resultsBody"]["eventList"]
     )
+
+
+@pytest.fixture(params=[grants.FEW, 0], ids=["of-little", "of-much"], autouse=True)
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever may read much is answered in another way than who may read little, and the same."""
+    monkeypatch.setattr(grants, "FEW", request.param)
 
 
 @pytest.fixture
@@ -184,3 +191,58 @@ async def test_a_grant_that_makes_no_sense_is_refused(
 
     assert answer.status_code == 422, answer.text
     assert await seen(stranger) == []
+
+
+@pytest.mark.parametrize("order", ["eventTime", "recordTime"])
+async def test_pages_of_what_is_open_in_several_ways_repeat_and_leave_out_nothing(
+    seller: Recorder, buyer: Recorder, stranger: Recorder, auditor: Any, order: str
+) -> None:
+    """Some of it is the reader's own, some open by two grants at once, and most belongs to others alone."""
+    for number in range(12):
+        item = f"https://id.gs1.org/01/04012345000016/21/{number}"
+        more = (
+            {"readPoint": {"id": PLACE}} if number % 3 == 0 else {"readPoint": {"id": f"urn:test:{number}"}}
+        )
+        event = {**SEEN, "epcList": [item, f"urn:test:shared:{number // 4}"], **more}
+        event["eventTime"] = f"2026-03-02T08:00:{(number * 7) % 12:02}Z"
+        await (stranger if number % 4 == 3 else seller).capture(document(event))
+    await grant(seller, stranger, "location", PLACE)
+    await grant(seller, stranger, "item", "https://id.gs1.org/01/04012345000016/21/6")
+    await grant(seller, stranger, "item", "https://id.gs1.org/01/04012345000016/21/10")
+    await grant(buyer, stranger, "all")
+    open_to_it = {0, 3, 6, 7, 9, 10, 11}
+    items = {number: f"https://id.gs1.org/01/04012345000016/21/{number}" for number in range(12)}
+
+    async def paged(user: Any, path: str, params: dict[str, Any]) -> list[Any]:
+        found: list[Any] = []
+        answer = await user.get(path, params=params)
+        while True:
+            body = answer.json()
+            if "member" in body:
+                found += body["member"]
+            else:
+                found += body["epcisBody"]["queryResults"]["resultsBody"]["eventList"]
+            if "next" not in answer.links:
+                return found
+            answer = await user.get(answer.links["next"]["url"])
+
+    for user, expected in ((stranger.user, open_to_it), (auditor, set(items))):
+        for more in ({}, {"EQ_bizStep": "storing"}, {"MATCH_epc": list(items.values())}):
+            events = await paged(user, "/epcis/events", {"orderBy": order, "perPage": 2, **more})
+            assert [event["epcList"][0] for event in events] == [
+                items[number]
+                for number in sorted(
+                    expected, key=lambda n: (n * 7) % 12 if order == "eventTime" else n, reverse=True
+                )
+            ]
+        shared = {f"urn:test:shared:{number // 4}" for number in expected}
+        for page in (1, 2, 5, 200):
+            assert await paged(user, "/epcis/epcs", {"perPage": page}) == sorted(
+                {items[number] for number in expected} | shared
+            )
+            assert await paged(user, "/epcis/bizSteps", {"perPage": page}) == [
+                "https://ref.gs1.org/cbv/BizStep-storing"
+            ]
+            assert await paged(user, "/epcis/eventTypes", {"perPage": page}) == ["ObjectEvent"]
+            places = {PLACE} | {f"urn:test:{number}" for number in expected if number % 3}
+            assert await paged(user, "/epcis/readPoints", {"perPage": page}) == sorted(places)
