@@ -43,8 +43,8 @@ CAPTURE_LIMITS: Final = {
 }
 TOKENS: Final = {"GS1-Next-Page-Token-Expires": "9999-12-31T23:59:59Z"}
 """Beside a link to the next page: a token says itself where its page starts, and so holds for ever."""
-DEFAULT_FORMAT: Final[EpcFormat] = "Always_GS1_Digital_Link"
-"""What the standard says of a request without `GS1-EPC-Format`."""
+DEFAULT_FORMAT: Final[EpcFormat] = "No_Preference"
+"""Of a request without `GS1-EPC-Format`. The standard says Digital Links; here what came in comes back."""
 MAX_ADDRESS: Final = 16_384
 """Octets of an address and its query, about what proxies on the way let through."""
 _OFFERED: Final[dict[str, MediaType]] = {

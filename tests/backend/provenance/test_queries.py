@@ -374,7 +374,7 @@ async def test_a_query_is_named_so_that_its_address_can_be_asked_for(buyer: Reco
 @pytest.mark.parametrize(
     ("form", "epc"),
     [
-        (None, "https://id.gs1.org/00/140123452345678902"),
+        (None, PALLET),
         ("Always_GS1_Digital_Link", "https://id.gs1.org/00/140123452345678902"),
         ("Always_EPC_URN", "urn:epc:id:sscc:4012345.1234567890"),
         ("Never_Translates", PALLET),
@@ -396,7 +396,7 @@ async def test_a_subscriber_is_told_in_the_form_asked_for(
     assert batch is not None
     assert listed(batch.body) == [epc]
     view = (await named.user.get(made.headers["location"])).json()
-    assert view["epcFormat"] == (form or "Always_GS1_Digital_Link")
+    assert view["epcFormat"] == (form or "No_Preference")
     assert view["cbvXmlFormat"] == ("Always_URN" if form else "No_Preference")
 
 

@@ -95,8 +95,8 @@ async def test_a_stream_can_begin_in_the_past(buyer: Recorder, app: FastAPI) -> 
 @pytest.mark.parametrize(
     ("form", "epc"),
     [
-        (None, "https://id.gs1.org/00/140123452345678902"),
-        ("Never_Translates", PALLET),
+        (None, PALLET),
+        ("Always_GS1_Digital_Link", "https://id.gs1.org/00/140123452345678902"),
     ],
 )
 async def test_a_stream_has_the_form_asked_for(
