@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IFinancing} from "../../../contracts/interfaces/IFinancing.sol";
 import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
+import {SignedAction} from "../../../contracts/interfaces/ISignedActions.sol";
 import {Offer, SaleStatus} from "../../../contracts/types/Sale.sol";
 import {SaleTest} from "./SaleTest.sol";
 import {vm} from "./Vm.sol";
@@ -70,6 +71,17 @@ contract FinancingCashTest is SaleTest {
         assertEq(face, 70, "redeemed by the supplier");
         (face,) = _redeem(bank, _id);
         assertEq(face, 96, "redeemed by the bank");
+    }
+
+    function test_AcknowledgeCash_Relayed() public {
+        (Offer memory offer, bytes32 sale) = _cashSale();
+        bytes memory acknowledge = abi.encodeCall(IFinancing.acknowledgeCash, (offer, "SWIFT reference"));
+        SignedAction memory action = _signAction(financing, supplier, acknowledge, 0);
+        vm.expectEmit(address(financing));
+        emit IFinancing.CashAcknowledged(sale, "SWIFT reference");
+        vm.prank(stranger);
+        financing.relay(action);
+        assertEq(_units(bank, _id), FACE, "units of the bank");
     }
 
     function test_AcknowledgeCash_WhenTimeIsUp() public {

@@ -59,9 +59,10 @@ contract FinancingOffersTest is LedgerTest {
     function test_RelayMany_CallsThatPointJustOutside_FailAlone() public {
         Offer memory offer = _offer(_claim());
         bytes memory cancel = abi.encodeCall(IFinancing.cancelOffer, (offer));
-        SignedAction[] memory actions = new SignedAction[](5);
+        SignedAction[] memory actions = new SignedAction[](6);
         uint256 end = cancel.length - 4;
-        // Where the offer is, where its parcels are, how many; and an offer cut short.
+        // Where the offer is, where its parcels are, how many; an offer cut short; and one, of no parcels, that lacks its
+        // last word where it is said to be.
         uint256[3] memory words = [uint256(0), 1 + 2, 1 + 15];
         uint256[3] memory beyond = [end - 15 * 32 + 1, end - 2 * 32 + 1, 2];
         for (uint256 i = 0; i < 3; ++i) {
@@ -76,10 +77,14 @@ contract FinancingOffersTest is LedgerTest {
         actions[3] = _signAction(financing, bank, cancel, 3);
         actions[3].callData = abi.encodePacked(IFinancing.cancelOffer.selector, new bytes(15 * 32 - 1));
         actions[4] = _signAction(financing, bank, cancel, 4);
+        actions[4].callData = abi.encodePacked(
+            IFinancing.cancelOffer.selector, uint256(2 * 32), new bytes(96), uint256(96), new bytes(11 * 32)
+        );
+        actions[5] = _signAction(financing, bank, cancel, 5);
         vm.recordLogs();
-        assertEq(financing.relayMany(actions), 4, "failures");
+        assertEq(financing.relayMany(actions), 5, "failures");
         Vm.Log[] memory logs = vm.getRecordedLogs();
-        for (uint256 i = 0; i < 4; ++i) {
+        for (uint256 i = 0; i < 5; ++i) {
             assertEq(
                 abi.decode(logs[i].data, (bytes)),
                 abi.encodeWithSelector(

@@ -275,6 +275,11 @@ contract ParticipantsTest is LedgerTest {
         vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
         _may(supplier.signer, address(0), SCOPE_SELL, 1);
         _may(HEIR, address(0), SCOPE_SELL, 1);
+        vm.prank(supplier.signer);
+        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
+        participants.setStandingConsent(supplier.account, false);
+        vm.prank(HEIR);
+        participants.setStandingConsent(supplier.account, false);
         assertTrue(
             participants.wasAuthorised(supplier.account, _key(supplier.signer), SCOPE_SELL, before), "then"
         );

@@ -298,6 +298,11 @@ contract ReceivablesIssuanceTest is LedgerTest {
 
         terms = _terms();
         confirmation = _confirmation(terms);
+        confirmation.otherFingerprints = others;
+        vm.prank(supplier.signer);
+        vm.expectRevert(IReceivablesEvents.OtherFingerprintsMismatch.selector);
+        receivables.issueAndConfirm(terms, confirmation);
+        confirmation.otherFingerprints = new bytes32[](0);
         vm.prank(supplier.signer);
         vm.expectRevert(abi.encodeWithSelector(IFingerprints.FingerprintCountInvalid.selector, 1, 2));
         receivables.issueAndConfirm(terms, confirmation);

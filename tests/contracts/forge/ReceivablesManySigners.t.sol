@@ -39,7 +39,7 @@ contract ReceivablesManySignersTest is LedgerTest {
     function test_ConfirmMany_EachByWhoeverMay() public {
         uint256 clerk = uint256(keccak256("clerk"));
         _grant(debtor, vm.addr(clerk), SCOPE_CONFIRM, FACE - 1, FACE - 2);
-        (Terms[] memory terms, Confirmation[] memory confirmations) = _two();
+        (Terms[] memory terms, Confirmation[] memory confirmations) = _some(2);
         vm.prank(supplier.signer);
         bytes32[] memory ids = receivables.issueMany(terms);
         _signAs(clerk, confirmations[1], ids[1]);
@@ -52,18 +52,18 @@ contract ReceivablesManySignersTest is LedgerTest {
     }
 
     function test_IssueAndConfirmMany_AllTheirSlotsOrNone() public {
-        (Terms[] memory terms, Confirmation[] memory confirmations) = _two();
+        (Terms[] memory terms, Confirmation[] memory confirmations) = _some(2);
         terms[1].fingerprint = terms[0].fingerprint;
         confirmations[1] = _confirmation(terms[1]);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(IFingerprints.FingerprintAlreadyTaken.selector);
         receivables.issueAndConfirmMany(terms, confirmations);
-        (terms, confirmations) = _two();
+        (terms, confirmations) = _some(2);
         vm.prank(supplier.signer);
         bytes32[] memory ids = receivables.issueAndConfirmMany(terms, confirmations);
         assertEq(fingerprints.idOf(debtor.account, terms[1].fingerprint), ids[1], "slot");
         // One with two fingerprints among those with one.
-        (terms, confirmations) = _two();
+        (terms, confirmations) = _some(2);
         terms[0].otherFingerprints = keccak256(abi.encodePacked(bytes32("second identifier")));
         confirmations[0] = _confirmation(terms[0]);
         confirmations[0].otherFingerprints = new bytes32[](1);
@@ -75,18 +75,31 @@ contract ReceivablesManySignersTest is LedgerTest {
     }
 
     function test_IssueAndConfirmMany_EachByWhoeverMay() public {
-        (Terms[] memory terms, Confirmation[] memory confirmations) = _two();
+        (Terms[] memory terms, Confirmation[] memory confirmations) = _some(2);
         _signAs(uint256(keccak256("nobody's")), confirmations[1], receivables.idOf(terms[1]));
         vm.prank(supplier.signer);
         vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
         receivables.issueAndConfirmMany(terms, confirmations);
     }
 
+    /// That two in a row were asked about vouches for nobody else's signature of the third.
+    function test_Many_AnotherSignerAfterTwoOfTheSame_IsAsked() public {
+        (Terms[] memory terms, Confirmation[] memory confirmations) = _some(3);
+        _signAs(uint256(keccak256("nobody's")), confirmations[2], receivables.idOf(terms[2]));
+        vm.prank(supplier.signer);
+        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
+        receivables.issueAndConfirmMany(terms, confirmations);
+        vm.prank(supplier.signer);
+        receivables.issueMany(terms);
+        vm.expectPartialRevert(IParticipants.NotAuthorised.selector);
+        receivables.confirmMany(terms, confirmations);
+    }
+
     function test_ConfirmMany_EachSecondSignerToo() public {
         uint256 colleague = uint256(keccak256("colleague"));
         _grant(debtor, vm.addr(colleague), SCOPE_CONFIRM, UNLIMITED, UNLIMITED);
         _grant(debtor, debtor.signer, SCOPE_ALL, UNLIMITED, 1);
-        (Terms[] memory terms, Confirmation[] memory confirmations) = _two();
+        (Terms[] memory terms, Confirmation[] memory confirmations) = _some(2);
         _cosign(colleague, terms[0], confirmations[0]);
         _cosign(uint256(keccak256("nobody's")), terms[1], confirmations[1]);
         vm.prank(supplier.signer);
@@ -105,10 +118,13 @@ contract ReceivablesManySignersTest is LedgerTest {
         confirmation.cosignature = abi.encodePacked(vm.addr(key), _signature(key, digest));
     }
 
-    function _two() private returns (Terms[] memory terms, Confirmation[] memory confirmations) {
-        terms = new Terms[](2);
-        confirmations = new Confirmation[](2);
-        for (uint256 i = 0; i < 2; ++i) {
+    function _some(uint256 count)
+        private
+        returns (Terms[] memory terms, Confirmation[] memory confirmations)
+    {
+        terms = new Terms[](count);
+        confirmations = new Confirmation[](count);
+        for (uint256 i = 0; i < count; ++i) {
             terms[i] = _terms();
             confirmations[i] = _confirmation(terms[i]);
         }

@@ -353,6 +353,16 @@ contract ReceivablesTitleTest is LedgerTest {
         assertEq(receivables.heldSince(id, bank.account, 2 * FACE, sent), 10, "no more than it has");
     }
 
+    /// Units that no sale touched come back as they went: there is none whose recourse they could count against.
+    function test_SendBack_OfWhatWasNeverSold_MarksNothing() public {
+        bytes32 id = _claim();
+        _transfer(supplier, bank, id, 40);
+        receivables.setOperator(address(this), OperatorState.Active);
+        receivables.sendBack(id, bank.account, supplier.account, 40);
+        assertEq(_units(supplier, id), FACE, "all of it");
+        assertFalse(receivables.holding(id, supplier.account).sold, "sold");
+    }
+
     /// A count that has stopped no longer says how many, so nothing counts as held ever since.
     function test_HeldSince_WhenTheCountHasStopped_IsNothing() public {
         Terms memory terms = _terms();
