@@ -3,6 +3,7 @@ pragma solidity ^0.8.24;
 
 import {IFinancing} from "../../../contracts/interfaces/IFinancing.sol";
 import {IParticipants} from "../../../contracts/interfaces/IParticipants.sol";
+import {SignedAction} from "../../../contracts/interfaces/ISignedActions.sol";
 import {DemandStatus, Facts, Offer, Recourse} from "../../../contracts/types/Sale.sol";
 import {SaleTest} from "./SaleTest.sol";
 import {vm} from "./Vm.sol";
@@ -42,6 +43,26 @@ contract FinancingRecourseTest is SaleTest {
         vm.prank(bank.signer);
         vm.expectRevert(abi.encodeWithSelector(IFinancing.DemandStatusIs.selector, sale, 0));
         financing.demandWarranty(offer, 0, "more");
+    }
+
+    function test_Warranty_DemandAnswerPayment_Relayed() public {
+        (Offer memory offer, bytes32 sale) = _sale(Recourse.WarrantyOnly, 0);
+        _relay(bank, abi.encodeCall(IFinancing.demandWarranty, (offer, 0, "evidence")), 0);
+        assertEq(uint256(financing.claimOf(sale, 0).demand), uint256(DemandStatus.Made), "demand");
+        _relay(supplier, abi.encodeCall(IFinancing.answerWarranty, (offer, 0, true, "answer")), 0);
+        assertEq(uint256(financing.claimOf(sale, 0).demand), uint256(DemandStatus.Admitted), "answer");
+        _relay(
+            supplier,
+            abi.encodeCall(IFinancing.performRecourse, (offer, 0, true, offer.repurchasePrice, _noFacts())),
+            1
+        );
+        assertEq(_units(supplier, _id), FACE, "units of the supplier");
+    }
+
+    function _relay(Actor memory actor, bytes memory callData, uint256 nonce) private {
+        SignedAction memory action = _signAction(financing, actor, callData, nonce);
+        vm.prank(stranger);
+        financing.relay(action);
     }
 
     function test_Warranty_DeniedMayBeDemandedAgain_OpenMayNot() public {
