@@ -41,6 +41,14 @@ AT_ONCE = int(os.environ.get("AT_ONCE", "2"))
 SECONDS_MAX = 60
 """Of the processor. A mutant that takes more has lost its way."""
 
+_DEPLOYED = {
+    "Receivables": ("Receivables", "ReceivablesExtension", "ReceivablesRemedies"),
+    "Financing": ("Financing",),
+    "Fingerprints": ("Fingerprints",),
+    "ProvenanceLog": ("ProvenanceLog",),
+}
+"""The contracts of which nine in ten are wanted, each with the code it delegates to."""
+
 _lock = threading.Lock()
 
 
@@ -72,7 +80,7 @@ def run() -> None:
     tried = list(takewhile(verdicts.is_known, chosen))
     survivors = [each for each in tried if verdicts.killer(each) == SURVIVED]
     if not only.pattern:
-        _write_figures(seed, chosen, tried, survivors)
+        _write_figures(seed, chosen, tried, survivors, suites)
     lost = sum(1 for each in tried if verdicts.killer(each) == LOST)
     say(f"{len(tried)} of {len(chosen)} mutants tried, {len(survivors)} survived, {lost} lost their way")
     if problems := _problems(chosen, tried, survivors, complete=not only.pattern):
@@ -103,26 +111,38 @@ def _try_all(
                 say(f"  {tried} of {len(waiting)}, {each:.2f} s of the processor each, {survived} survived")
 
 
-def _write_figures(seed: str, chosen: list[Mutant], tried: list[Mutant], survivors: list[Mutant]) -> None:
-    """Keeps what was measured, by file."""
+def _write_figures(
+    seed: str, chosen: list[Mutant], tried: list[Mutant], survivors: list[Mutant], suites: Suites
+) -> None:
+    """Keeps what was measured, by contract with all it imports, and by file."""
     explained = sum(1 for each in survivors if each.key in _reasons())
     of = {
         what: Counter(each.file for each in some)
         for what, some in (("mutants", chosen), ("tried", tried), ("survived", survivors))
     }
+    by_contract = {}
+    for contract, parts in _DEPLOYED.items():
+        files = suites.imported(f"contracts/{part}.sol" for part in parts)
+        some = {what: sum(counts[file] for file in files) for what, counts in of.items()}
+        by_contract[contract] = some | {"killed_share": _share(some["tried"], some["survived"])}
     figures = {
         "seed": seed,
         "mutants": len(chosen),
         "tried": len(tried),
         "killed": len(tried) - len(survivors),
-        "killed_share": round(1 - len(survivors) / len(tried), 4) if tried else 0,
+        "killed_share": _share(len(tried), len(survivors)),
         "survived": len(survivors),
         "survived_explained": explained,
+        "by_contract": by_contract,
         "by_file": {
             file: {what: counts[file] for what, counts in of.items()} for file in sorted(of["mutants"])
         },
     }
     FIGURES.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def _share(tried: int, survived: int) -> float:
+    return round(1 - survived / tried, 4) if tried else 0
 
 
 def _problems(

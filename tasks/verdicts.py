@@ -10,6 +10,7 @@ import json
 import posixpath
 import re
 from collections import Counter
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -32,7 +33,7 @@ class Suites:
         self._root = root
         found = sorted(root.glob(f"{TESTS}/*.t.sol"))
         names = [str(path.relative_to(root)) for path in found if "Invariants" not in path.name]
-        self._files = {name: self._imported(name) for name in names}
+        self._files = {name: self.imported([name]) for name in names}
 
     def files(self) -> set[str]:
         """All files that the suites need, themselves included."""
@@ -52,8 +53,9 @@ class Suites:
         content += Path(mutants.__file__).read_bytes()
         return hashlib.sha256(content).hexdigest()[:16]
 
-    def _imported(self, suite: str) -> set[str]:
-        files, waiting = set[str](), [suite]
+    def imported(self, some: Iterable[str]) -> set[str]:
+        """These files and all that they import, directly or not."""
+        files, waiting = set[str](), list(some)
         while waiting:
             file = waiting.pop()
             if file in files:
