@@ -95,7 +95,9 @@ def _try_all(
     def attempt(mutant: Mutant) -> str | None:
         if time.monotonic() > until:
             return None
-        killer = _killer(numbers[mutant], verdicts.likely(mutant), suites.of(mutant.file))
+        with _lock:
+            likely = verdicts.likely(mutant)
+        killer = _killer(numbers[mutant], likely, suites.of(mutant.file))
         with _lock:
             verdicts.put(mutant, killer)
         return killer
