@@ -363,6 +363,15 @@ contract ReceivablesTitleTest is LedgerTest {
         assertFalse(receivables.holding(id, supplier.account).sold, "sold");
     }
 
+    function test_SendBack_WhatIsSettled_Reverts() public {
+        bytes32 id = _claim();
+        _transfer(supplier, bank, id, 40);
+        _pay(debtor, id, FACE);
+        receivables.setOperator(address(this), OperatorState.Active);
+        vm.expectRevert(abi.encodeWithSelector(IReceivablesEvents.StatusIs.selector, id, Status.Settled));
+        receivables.sendBack(id, bank.account, supplier.account, 40);
+    }
+
     /// A count that has stopped no longer says how many, so nothing counts as held ever since.
     function test_HeldSince_WhenTheCountHasStopped_IsNothing() public {
         Terms memory terms = _terms();
