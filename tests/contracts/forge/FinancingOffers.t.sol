@@ -59,7 +59,7 @@ contract FinancingOffersTest is LedgerTest {
     function test_RelayMany_CallsThatPointJustOutside_FailAlone() public {
         Offer memory offer = _offer(_claim());
         bytes memory cancel = abi.encodeCall(IFinancing.cancelOffer, (offer));
-        SignedAction[] memory actions = new SignedAction[](6);
+        SignedAction[] memory actions = new SignedAction[](7);
         uint256 end = cancel.length - 4;
         // Where the offer is, where its parcels are, how many; an offer cut short; and one, of no parcels, that lacks its
         // last word where it is said to be.
@@ -80,11 +80,18 @@ contract FinancingOffersTest is LedgerTest {
         actions[4].callData = abi.encodePacked(
             IFinancing.cancelOffer.selector, uint256(2 * 32), new bytes(96), uint256(96), new bytes(11 * 32)
         );
+        // And one whose parcel lacks its last word.
         actions[5] = _signAction(financing, bank, cancel, 5);
+        bytes memory cut = abi.encodePacked(cancel);
+        assembly ("memory-safe") {
+            mstore(cut, sub(mload(cut), 0x20))
+        }
+        actions[5].callData = cut;
+        actions[6] = _signAction(financing, bank, cancel, 6);
         vm.recordLogs();
-        assertEq(financing.relayMany(actions), 5, "failures");
+        assertEq(financing.relayMany(actions), 6, "failures");
         Vm.Log[] memory logs = vm.getRecordedLogs();
-        for (uint256 i = 0; i < 5; ++i) {
+        for (uint256 i = 0; i < 6; ++i) {
             assertEq(
                 abi.decode(logs[i].data, (bytes)),
                 abi.encodeWithSelector(

@@ -157,6 +157,10 @@ contract ReceivablesTitleTest is LedgerTest {
         vm.prank(supplier.signer);
         vm.expectRevert(IReceivablesEvents.ArgumentInvalid.selector);
         receivables.transfer(id, supplier.account, bank.account, 0);
+        // Nor none out of none.
+        vm.prank(bank.signer);
+        vm.expectRevert(IReceivablesEvents.ArgumentInvalid.selector);
+        receivables.transfer(id, bank.account, supplier.account, 0);
         vm.prank(supplier.signer);
         vm.expectPartialRevert(IReceivablesEvents.NotEnoughUnits.selector);
         receivables.transfer(id, supplier.account, bank.account, FACE + 1);
