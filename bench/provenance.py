@@ -304,9 +304,9 @@ PARTS: dict[str, Callable[[Bench, httpx.AsyncClient, int], Awaitable[Figures]]] 
     "query": queried,
 }
 BOUNDS = {
-    "capture": "the interpreter's one core: of a document of 100, reading, checking and hashing take half of "
-    "an event's time; of a single event, the request around it takes most. The database waits for us, its "
-    "disk for one commit of all that wait together",
+    "capture": "of a document of 100, reading, checking and hashing, on one core, and then a wait: "
+    "clients that share a transaction send their next documents together, so preparing and committing "
+    "hardly overlap; of a single event, the request around it",
     "query": "the interpreter's one core, which at 200 a second also makes the requests: the database takes "
     "about 0.2 ms of a query, reading by index whatever the number of events",
 }

@@ -115,7 +115,7 @@ def _claim(network: networks.Network, started: instance.Instance, number: str) -
 
 def _documents(supplier: Party, despatch: str) -> list[bytes]:
     """What the seller says about the goods on their way: forty-six items, ten to a document."""
-    gln = story._gln(supplier)
+    gln = story.gln_of(supplier)
     moment = datetime.now(UTC) - timedelta(days=8)
     events = [
         event(

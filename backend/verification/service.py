@@ -122,10 +122,10 @@ class Sources:
     chain: ChainState
     read_invoice: ReadInvoice
     stories: events.Stories = field(default_factory=events.Stories)
-    conducts: Recent[tuple[str, str, str], evidence.Conduct] = field(
+    conducts: Recent[tuple[UUID, str, str, str], evidence.Conduct] = field(
         default_factory=partial(Recent, _CONDUCTS)
     )
-    """By block, supplier and debtor: a debtor's hundred claims are not counted for each of its reports."""
+    """By ledger, block, supplier and debtor: a debtor's claims are not counted for each of its reports."""
 
     @classmethod
     def of(cls, rpc: Rpc, contracts: Contracts, read_invoice: ReadInvoice) -> "Sources":
@@ -319,7 +319,7 @@ async def _registry(
 async def _conduct(
     session: AsyncSession, sources: Sources, block: str, record: ReceivableRecord
 ) -> evidence.Conduct:
-    key = (block, record.supplier_account, record.debtor_account)
+    key = (record.ledger_id, block, record.supplier_account, record.debtor_account)
     if (kept := sources.conducts.get(key)) is not None:
         return kept
     found = await conduct.of_debtor(session, record.ledger_id, record.debtor_account)

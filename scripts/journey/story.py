@@ -81,7 +81,10 @@ class Story(Stage):
         """The seller reports making, order and despatch, the buyer the receipt, each under its own key"""
         seller, buyer = self.cast.supplier, self.cast.buyer
         trade = Trade(
-            self.paper.invoice, _gln(seller), _gln(buyer), datetime.fromisoformat(self.invoice["created_at"])
+            self.paper.invoice,
+            gln_of(seller),
+            gln_of(buyer),
+            datetime.fromisoformat(self.invoice["created_at"]),
         )
         for party, name, document in (
             (seller, "making", goods.making(trade)),
@@ -291,7 +294,8 @@ def _has_paid(minor: int, claim: dict[str, Any]) -> bool:
     return bool(claim["chain"]["paid"]["minor"] == minor)
 
 
-def _gln(party: Party) -> str:
+def gln_of(party: Party) -> str:
+    """The first GLN of a party. Raises JourneyError if it has none."""
     known = party.get(f"/v1/parties/{party.party_id}")["identifiers"]
     for each in known:
         if each["scheme"] == "gln":

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from scripts.journey.party import Party, wait_for
-from scripts.journey.story import _gln
+from scripts.journey.story import gln_of
 from tests.e2e.conftest import Running
 from tests.e2e.test_journey import finished
 
@@ -63,7 +63,7 @@ def returned(party: Party, despatch: str) -> bytes:
         "bizStep": "receiving",
         "disposition": "returned",
         "bizTransactionList": [
-            {"type": "desadv", "bizTransaction": f"urn:epcglobal:cbv:bt:{_gln(party)}:{despatch}"}
+            {"type": "desadv", "bizTransaction": f"urn:epcglobal:cbv:bt:{gln_of(party)}:{despatch}"}
         ],
         "quantityList": [{"epcClass": "https://id.gs1.org/01/09521234000006", "quantity": 1}],
     }
